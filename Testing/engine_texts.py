@@ -36,7 +36,16 @@ _VARIABLES = re.compile(r"^_?(advice|hint|note|notes|problem|reason|warning|rema
 # Functions that return texts for users.
 _FUNCTIONS = re.compile(r"_(note|advice|fault|of_nifti|of_meta_image|of_nrrd)$|^_advice$")
 # Calls whose texts are for users, by the function's name: positions of the texts.
-_CALLS = {"tr": (0,), "progress": (1,), "_progress": (1,), "_report": (0, 1), "log": (0,), "_log": (0,), "ChoiceText": (0, 1)}
+_CALLS = {
+    "tr": (0,),
+    "counted": (1, 2),
+    "progress": (1,),
+    "_progress": (1,),
+    "_report": (0, 1),
+    "log": (0,),
+    "_log": (0,),
+    "ChoiceText": (0, 1),
+}
 # Parameters of functions whose values are parts of errors and notes.
 _PARTS = ("what", "role", "side", "message", "advice", "hint", "note")
 # Words of an expression that say nothing about its value.
@@ -86,6 +95,7 @@ def _literal(text: str) -> str:
 def _declared() -> Iterator[str]:
     """Texts that are declared as data."""
     from deepreg_engine.features.registry import features
+    from deepreg_engine.methods.common.steps import TEXTS
     from deepreg_engine.methods.points.parameters import PointsOptions
     from deepreg_engine.methods.registry import METHODS
     from deepreg_engine.methods.slots import SLOTS
@@ -108,6 +118,7 @@ def _declared() -> Iterator[str]:
     for feature in features():
         yield from (feature.title, feature.origin, feature.intended_use)
     yield from (limit.title for limit in LIMITS)
+    yield from TEXTS
     yield from (*WORDS, *WORDS.values(), SOURCE)
     yield from (*TITLES.values(), *LEVELS.values())
     for remark in REMARKS:

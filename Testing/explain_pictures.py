@@ -153,7 +153,7 @@ class ExplainTutorial(Tutorial):
         images = []
         for name in ("Red", "Green", "Yellow"):
             slicer.app.layoutManager().sliceWidget(name).sliceLogic().FitSliceToAll()
-        for choice in ("entropy", "features of fixed", "features of moving, warped"):
+        for choice in ("uncertainty", "features of fixed", "features of moving, warped"):
             self.hands.choose(self.part.ui.explainShownComboBox, choice)
             self.settle()
             images.append(self.camera.image(self.view("Green")))

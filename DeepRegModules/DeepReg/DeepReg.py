@@ -47,12 +47,16 @@ class DeepRegWidget(ScriptedLoadableModuleWidget):
         ScriptedLoadableModuleWidget.setup(self)
         from DeepRegLib.panel import SetupPanel
 
+        from deepreg_slicer.keys import giveMnemonics
+        from deepreg_slicer.sections import inOrder
+
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/DeepReg.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = DeepRegLogic()
         self.panel = SetupPanel(self.ui)
+        giveMnemonics(inOrder(uiWidget))
 
     def onReload(self):
         forgetLibrary(self.moduleName)

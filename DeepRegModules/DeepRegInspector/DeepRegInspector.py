@@ -1,4 +1,4 @@
-"""Module DeepRegInspector: inspection of the result of a registration by landmarks, deformation, overlap and consistency."""
+"""Module DeepRegInspector, titled Review: inspection of the result of a registration by landmarks, deformation, overlap and consistency."""
 
 import importlib.util
 import os
@@ -20,9 +20,9 @@ class DeepRegInspector(ScriptedLoadableModule):
 
     def __init__(self, parent):
         ScriptedLoadableModule.__init__(self, parent)
-        describe(self, _("Registration Inspector"))
+        describe(self, _("Review"))
         self.parent.helpText = _(
-            "Inspects the result of a registration of any origin: errors of landmark pairs that are picked in the views, the deformation as"
+            "Checks the result of a registration of any origin: errors of landmark pairs that are picked in the views, the deformation as"
             " grid, arrows, contours and Jacobian, the warped volume over the fixed one, overlap of structures, and inverse consistency;"
             " two transforms side by side; and a report of all measurements."
         )
@@ -78,8 +78,9 @@ class DeepRegInspectorLogic(PanelLogic):
         :param fixedPoints, movingPoints: point lists. Points that are not selected in the fixed list are excluded.
         :param fixedVolume: over which a transform is known that is neither linear nor a displacement grid; None is everywhere.
         :return: dictionary: ``before`` and ``after`` (count, mean, median, sd, percentile95, max, in mm), ``outlier_limit_mm``,
-            ``outside_field`` (number of landmarks outside the transform's grid, which are excluded), and ``each``: name, fixed, moving,
-            before_mm, after_mm, error_before_mm and error_mm along R, A, S, used, outlier. Outside the grid after_mm and error_mm are None.
+            ``outside_field`` (number of landmarks outside the transform's grid, which are excluded), ``proposed`` (number of partners
+            that are proposed and not accepted, which are excluded), and ``each``: name, fixed, moving, before_mm, after_mm,
+            error_before_mm and error_mm along R, A, S, used, outlier. Outside the grid after_mm and error_mm are None.
         :raises RuntimeError: with a message and advice.
         """
         from DeepRegInspectorLib.landmarks import landmarkErrors
@@ -91,12 +92,14 @@ class DeepRegInspectorLogic(PanelLogic):
 
         :param position: of the point, RAS mm.
         :param window: radius of the search around the position that the transform gives, mm.
-        :return: dictionary: ``position``, ``predicted`` by the transform alone (RAS mm), ``confidence`` from 0 to 1.
+        :return: dictionary: ``position``, ``predicted`` by the transform alone (RAS mm), ``confidence`` from 0 to 1. Below a confidence of
+            0.1 ``position`` is None: the image does not show the partner.
         """
         from DeepRegInspectorLib.matching import Matcher
 
         found = Matcher(fixedVolume, movingVolume, transform).propose(position, window)
-        return {"position": found.position.tolist(), "predicted": found.predicted.tolist(), "confidence": found.confidence}
+        position = None if found.position is None else found.position.tolist()
+        return {"position": position, "predicted": found.predicted.tolist(), "confidence": found.confidence}
 
     def probabilities(self, transform, fixedVolume, movingVolume, position, stage=""):
         """Return the probabilities of displacements around a result at a position, by its method; waits with the event loop running.

@@ -304,7 +304,7 @@ def test_warp_notes_points_outside(result, phantom_folder, tmp_path):
     (tmp_path / "p.csv").write_text("x,y,z\n" + "\n".join(",".join(str(value) for value in point) for point in points) + "\n")
     outcome = call("warp", "--transform", result / "t.nrrd", "--points", tmp_path / "p.csv", "--output", tmp_path / "q.csv")
     assert outcome.code == 0
-    assert outcome.messages == ["note: 1 of 3 points lie outside the displacement field and stay where they are"]
+    assert outcome.messages == ["note: points outside the displacement field, which stay where they are: 1 of 3"]
     np.testing.assert_allclose(read_points(tmp_path / "q.csv").positions[0], points[0], atol=1e-6)
 
 

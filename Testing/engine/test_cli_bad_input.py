@@ -34,9 +34,9 @@ IMAGES = [
 ]
 INTENSITIES = [
     ("constant.nii.gz", "is constant (every voxel is 7)", "nothing to align"),
-    ("nan.nrrd", "1 voxels that are NaN or infinite", "replace them"),
-    ("nan.nii.gz", "1 voxels that are NaN or infinite", "replace them"),
-    ("nan.nii", "1 voxels that are NaN or infinite", "replace them"),
+    ("nan.nrrd", "1 voxel that is NaN or infinite", "replace them"),
+    ("nan.nii.gz", "1 voxel that is NaN or infinite", "replace them"),
+    ("nan.nii", "1 voxel that is NaN or infinite", "replace them"),
     ("inf.nrrd", "NaN or infinite", "replace them"),
     ("inf.nii.gz", "NaN or infinite", "replace them"),
     ("minus_inf.nii.gz", "NaN or infinite", "replace them"),

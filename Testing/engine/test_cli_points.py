@@ -179,7 +179,7 @@ def test_images_by_their_keypoints_and_dense_after_them(phantom, tmp_path):
 
 def test_keypoints_command(phantom, tmp_path):
     text = succeed("keypoints", "--image", phantom / "fixed.nii.gz", "--set", "keypoint_count=50", "--output", tmp_path / "k.mrk.json")
-    assert text.startswith("50 keypoints")
+    assert text.startswith("keypoints: 50;")
     assert len(read_points(tmp_path / "k.mrk.json")) == 50
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ import deepreg_engine
 from deepreg_engine.errors import Cancelled, DeviceError, InputError
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.device import choose_device
+from deepreg_engine.methods.common.steps import SEARCHES, Steps, graded
 
 # Volumes of this size are computed faster by one thread.
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -37,16 +39,16 @@ def test_progress_increases_from_0_to_1_and_names_the_stages():
     assert shares[-1] == 1.0
     assert max(shares[:-1]) < 1.0
     stages = " ".join(stage for _, stage in reports)
-    assert "search 1" in stages
-    assert "search 2" in stages
-    assert "refinement at 5 mm" in stages
+    count = 3 + sum(stage["stage"] == "refinement" for stage in result.stages)
+    assert f"step 2 of {count}: coarse search step 3 of {count}: fine search" in stages
+    assert f"step {count} of {count}: " in stages
     assert len(reports) >= len(result.stages) + 2
     assert all(stage["seconds"] >= 0 for stage in result.stages)
     assert result.seconds["total"] > 0
 
 
 @pytest.mark.parametrize("error", [Cancelled(), KeyboardInterrupt(), ValueError("the window is gone")])
-@pytest.mark.parametrize("at", ["search 1", "refinement"])
+@pytest.mark.parametrize("at", ["search", "refinement"])
 def test_an_exception_in_the_callback_stops_the_run(error, at):
     pair = scene("brain")
     reports = []
@@ -67,7 +69,7 @@ def test_the_alignment_is_found_if_none_is_given():
     reports = []
     result = run(pair.fixed, pair.moving, None, QUICK.replaced({"initial": "rigid"}), progress=lambda share, stage: reports.append(stage))
     assert result.alignment.kind == "rigid"
-    assert reports[0] == "alignment (rigid)"
+    assert re.fullmatch(r"step 1 of \d: alignment", reports[0])
     assert pair.error(result.field.vectors) < 0.75 * pair.error()
 
 
@@ -113,3 +115,19 @@ def test_missing_devices_are_refused_by_name():
     device, name = choose_device("auto")
     assert name
     assert choose_device(device.type)[0] == device
+
+
+@pytest.mark.parametrize(
+    ("count", "names"),
+    [
+        (0, []),
+        (1, ["search"]),
+        (2, ["coarse search", "fine search"]),
+        (4, ["coarse search", "medium search", "medium search", "fine search"]),
+    ],
+)
+def test_steps_are_named_by_how_fine_they_are(count, names):
+    assert graded(SEARCHES, count) == names
+    assert [Steps(names).title(number) for number in range(count + 1)][1:] == [
+        f"step {number + 2} of {count + 1}: {name}" for number, name in enumerate(names)
+    ]

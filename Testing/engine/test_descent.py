@@ -91,7 +91,7 @@ def test_energies_fall_and_iterations_lead_to_the_result():
     shares = [share for share, _ in reported]
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-    assert any("descent" in stage for _, stage in reported)
+    assert any("coarse deformation" in stage for _, stage in reported)
 
 
 def test_masks_say_where_to_look():

@@ -144,9 +144,9 @@ def of_components(count, dtype):
         ("field.nii.gz", of_components(3, np.float32), "3 components per voxel"),
         ("complex.mha", sitk.Cast(of_shape(6, 7, 8), sitk.sitkComplexFloat32), "complex"),
         ("constant.nii.gz", sitk.Image([6, 7, 8], sitk.sitkInt16) + 42, r"constant \(every voxel is 42\)"),
-        ("nan.nrrd", with_value(np.nan), "1 voxels that are NaN or infinite"),
-        ("inf.nrrd", with_value(np.inf), "1 voxels that are NaN or infinite"),
-        ("ninf.mha", sitk.Cast(with_value(-np.inf), sitk.sitkFloat64), "1 voxels that are NaN or infinite"),
+        ("nan.nrrd", with_value(np.nan), "1 voxel that is NaN or infinite"),
+        ("inf.nrrd", with_value(np.inf), "1 voxel that is NaN or infinite"),
+        ("ninf.mha", sitk.Cast(with_value(-np.inf), sitk.sitkFloat64), "1 voxel that is NaN or infinite"),
         ("thin.nii.gz", of_shape(1, 30, 40), "only 1 voxel thick along z"),
         ("thin.nrrd", of_shape(30, 40, 1), "only 1 voxel thick along x"),
         ("few.nrrd", of_shape(30, 3, 40), "only 3 voxels thick along y"),
@@ -168,7 +168,7 @@ def test_what_is_not_finite_in_nifti_is_found_in_the_file(tmp_path, name):
     """ITK reads NaN as 0, which cannot be distinguished from air."""
     path = saved(tmp_path, with_value(np.nan), name)
     assert np.isfinite(array(read_volume(path))).all()
-    with pytest.raises(InputError, match="1 voxels that are NaN or infinite"):
+    with pytest.raises(InputError, match="1 voxel that is NaN or infinite"):
         read_image(path)
 
 

@@ -128,7 +128,7 @@ def test_a_b_spline_is_known_within_its_domain():
 
 
 def test_landmarks_that_cannot_be_measured():
-    with pytest.raises(InputError, match="3 fixed landmarks but 2 moving"):
+    with pytest.raises(InputError, match="3 fixed, 2 moving"):
         landmark_errors(None, np.zeros((3, 3)), np.zeros((2, 3)))
     with pytest.raises(InputError, match="no landmarks"):
         landmark_errors(None, np.zeros((0, 3)), np.zeros((0, 3)))

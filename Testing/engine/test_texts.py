@@ -24,7 +24,7 @@ GERMAN = {
     "fixed image": "das feste Bild",
     "give it": "gib es an",
     "{count} voxels": "{count} Voxel",
-    "search {number} ({spacing} mm steps)": "Suche {number} ({step} mm)",  # wrong: another placeholder
+    "step {number} of {count}: {name}": "Schritt {number} von {all}: {name}",  # wrong: another placeholder
     "done {share}": "fertig {share",  # wrong: a single brace
 }
 
@@ -42,7 +42,7 @@ GERMAN = {
         ("the fixed image a.nrrd: give it", "das feste Bild a.nrrd: gib es an"),
         ("scan 7: give it", "scan 7: gib es an"),
         ("nobody has translated this", "nobody has translated this"),
-        ("search 1 (14 mm steps)", "search 1 (14 mm steps)"),
+        ("step 2 of 5: coarse search", "step 2 of 5: coarse search"),
         ("done 3", "done 3"),
         ("{braces}", "{braces}"),
         ("", ""),
@@ -58,7 +58,7 @@ def test_templates_are_filled_in_the_language_of_the_block():
     with translations(GERMAN):
         assert tr("{count} voxels", count=3) == "3 Voxel"
         assert translated("give it") == "gib es an"
-        assert tr("search {number} ({spacing} mm steps)", number=1, spacing=2) == "search 1 (2 mm steps)"
+        assert tr("step {number} of {count}: {name}", number=1, count=2, name="search") == "step 1 of 2: search"
     assert tr("{count} voxels", count=3) == "3 voxels"
 
 
@@ -106,7 +106,8 @@ def test_messages_advice_notes_stages_and_declarations_are_in_the_list():
         "the {role} {path} does not exist",
         "check the path",
         "the {role} was on another grid ({image}) and was resampled",
-        "search {number} ({spacing} mm steps)",
+        "step {number} of {count}: {name}",
+        "coarse search",
         "reading the images",
         "Fixed volume",
         "working spacing",

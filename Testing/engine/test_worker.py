@@ -32,7 +32,7 @@ def test_a_registration_with_progress_and_result(worker, phantom_folder, tmp_pat
     fractions = [event["fraction"] for event in progress]
     assert fractions == sorted(fractions)
     assert fractions[-1] > 0.9
-    assert {"alignment (affine)", "displacement field", "writing the results"} <= {event["stage"] for event in progress}
+    assert {"step 1: alignment", "computing the displacement field", "writing the results"} <= {event["stage"] for event in progress}
     assert any(event["eta"] is not None and event["eta"] >= 0 for event in progress)
     report = events[-1]["result"]
     assert events[-1]["kind"] == "result"

@@ -126,7 +126,7 @@ def test_models_are_listed_with_card_and_checksum(slicer_app, own_models):
         table = widget.ui.modelsTable
         rows = [[table.item(row, column).text() for column in range(table.columnCount)] for row in range(table.rowCount)]
         own = [row for row in rows if row[0] == "liver 7"]
-        assert own == [["liver 7", "dense", "CC0", "whole"]]
+        assert own == [["liver 7", "dense", "CC0", "OK"]]
         assert [row[0] for row in rows[:2]] == ["mind", "intensity"]
         table.setCurrentCell(rows.index(own[0]), 0)
         for words in ("a test", "CC0", "Dice: 0.5", "Trained on"):

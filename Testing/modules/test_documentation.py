@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import html
 import os
 import re
 import subprocess
@@ -130,3 +132,59 @@ def test_the_guides_scripts_run(warm_app, tmp_path, monkeypatch, capsys):
         sitk.Cast(by_itself["warped"], sitk.sitkFloat32)
     )
     assert abs(difference).mean() < 1.0
+
+
+# Names of the application itself, of scenes, and of modules that are not ours.
+ELSEWHERE = {
+    "File > Add Data",
+    "File > Save",
+    "Save scene and data",
+    "View > Extensions Manager",
+    "Edit > Application Settings > Modules",
+    "Edit > Application Settings > Modules > Additional module paths",
+    "Additional module paths",
+    "Install",
+    "Harden",
+    "Reset field of view",
+    "Sample Data",
+    "Sequences",
+    "DeepReg",
+    "DeepRegModules",
+    "Abdomen fixed",
+    "Reinstall PyTorch",
+}
+INSTRUCTION = re.compile(
+    r"\b(?:press|presses|pressing|tick|untick|click|under|open|move|choose|select|with)\s+\*\*([^*]+)\*\*", re.IGNORECASE
+)
+
+
+def bare(text: str) -> str:
+    """A name without what belongs to the widget: mnemonic, colon, dots; with a capital letter."""
+    text = re.sub(r"\s+", " ", html.unescape(text).replace("&", "")).strip().rstrip(".:")
+    return text[:1].upper() + text[1:]
+
+
+def shown_names() -> set[str]:
+    """All texts of the panels: of .ui files, of Python, and of the engine."""
+    modules = ROOT / "DeepRegModules"
+    found = {
+        text
+        for path in modules.rglob("*.ui")
+        for text in re.findall(r"<string(?![^>]*notr)[^>]*>([^<]*)</string>", path.read_text("utf-8"))
+    }
+    for path in modules.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "translate"):
+                found |= {part.value for part in node.args if isinstance(part, ast.Constant) and isinstance(part.value, str)}
+    return {bare(text) for text in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_what_a_reader_is_asked_to_press_is_in_a_panel(page):
+    if page.name in ("CHANGELOG.md", "CONTRIBUTING.md", "developer_guide.md"):
+        pytest.skip("it is for developers")
+    known = shown_names()
+    assert len(known) > 500
+    named = [bare(name) for name in INSTRUCTION.findall(page.read_text(encoding="utf-8"))]
+    phantoms = {name for name in named if name.endswith("phantom")}
+    assert [name for name in named if name not in known | ELSEWHERE | phantoms] == []

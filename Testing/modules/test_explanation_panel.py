@@ -89,13 +89,13 @@ def test_a_right_translation_is_no_surprise(warm_app, hands, widget, scene):
     node = widget.panel.node
     assert layers()[1] == node.explainedMap.GetID()
     assert np.median(vtk_to_numpy(node.explainedMap.GetImageData().GetPointData().GetScalars())) < 3.0
-    hands.choose(part.ui.explainShownComboBox, "entropy")
+    hands.choose(part.ui.explainShownComboBox, "uncertainty")
     settle(warm_app, widget)
     bits = vtk_to_numpy(node.explainedMap.GetImageData().GetPointData().GetScalars())
     assert bits.min() >= 0.0
     assert bits.max() <= np.log2(343) + 1e-4
     assert np.median(bits) < 0.5 * np.log2(343)
-    assert (bar(node.heat), bar(node.explainedMap)) == ("", "entropy (bits)")
+    assert (bar(node.heat), bar(node.explainedMap)) == ("", "uncertainty (bits)")
     hands.choose(part.ui.explainShownComboBox, "probability around the point")
     settle(warm_app, widget)
     assert (bar(node.heat), bar(node.explainedMap)) == ("probability", "")
@@ -184,7 +184,7 @@ def test_what_was_made_goes_again_and_nothing_else(warm_app, hands, widget, scen
     before = {node.GetID() for node in slicer.util.getNodesByClass("vtkMRMLDisplayableNode")}
     part.setPoint(scene["middle"])
     settle(warm_app, widget)
-    hands.choose(part.ui.explainShownComboBox, "entropy")
+    hands.choose(part.ui.explainShownComboBox, "uncertainty")
     settle(warm_app, widget)
     hands.choose(part.ui.explainShownComboBox, "features of fixed")
     settle(warm_app, widget)
@@ -355,3 +355,24 @@ def test_notes_on_how_the_pair_was_read_are_shown(warm_app, widget, scene):
     own.setPoint(scene["middle"] + 1.0)
     settle(warm_app, widget)
     assert own.ui.explainLabel.text.endswith("Note: the fixed image has two placements &lt;a&gt;.")
+
+
+@pytest.mark.parametrize("width", [430, 350])
+def test_the_pictures_of_probabilities_fit_the_panel_and_no_text_lies_over_them(warm_app, widget, scene, width):
+    """They are drawn again for another width of the panel."""
+    import qt
+
+    inspect(warm_app, widget, dense(scene, np.zeros(3)))
+    part = section(widget)
+    part.ui.explainCollapsibleButton.collapsed = False
+    part.setPoint(scene["middle"])
+    settle(warm_app, widget)
+    panel, picture, below = widget.parent, part.ui.explainPictureLabel, part.ui.explainLabel
+    panel.resize(width, 900)
+    warm_app.process_events(0.1)
+    assert panel.minimumSizeHint.width() <= width
+    assert picture.pixmap.width() / picture.pixmap.devicePixelRatio() <= picture.width
+    assert picture.height >= picture.pixmap.height() / picture.pixmap.devicePixelRatio()
+    assert below.text
+    assert below.mapTo(panel, qt.QPoint(0, 0)).y() >= picture.mapTo(panel, qt.QPoint(0, 0)).y() + picture.height
+    assert below.height >= below.heightForWidth(below.width)

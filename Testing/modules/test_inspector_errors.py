@@ -167,7 +167,9 @@ def test_landmarks_outside_the_grid_are_counted_and_measured_nowhere(warm_app, h
         for measure in ("mean", "median", "percentile95", "max"):
             assert reported[stage][measure] == pytest.approx(figures[stage][measure], abs=1e-3)
     assert sum(content["figures"]["histograms"]["landmark_error"]["after"]) == within.sum()
-    assert f"{(~within).sum()} of {len(fixed)} landmarks lie outside" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert f"Landmarks outside the displacement field: {(~within).sum()} of {len(fixed)}" in (tmp_path / "r.html").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("kind", ["chain", "inverse"])

@@ -41,7 +41,14 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
     assert all(note.startswith("proposed") for note in pairs.notes)
     assert np.median(errors) < 0.6, errors
     assert max(confidences) > 0.1, confidences
-    # Drag: the error is another one, and the proposal the user's own.
+    # A proposal counts when it is accepted, with one click for each.
+    assert not pairs.counted.any()
+    assert "10 proposed partners are not counted yet" in ui.summaryLabel.text
+    for n in range(10):
+        hands.click(ui.acceptButton)
+        assert panel.sections["landmarks"].pairs.counted.sum() == n + 1
+    assert not ui.acceptButton.enabled
+    # Drag: the error is another one.
     moving = panel.node.movingPoints
     moving.SetNthControlPointPosition(3, *(pairs.moving[3] + (0.0, 9.0, 0.0)))
     settle(app, widget)
@@ -65,10 +72,7 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
     assert texts(widget, 0)[0] == panel.sections["landmarks"].pairs.names[3]
     ui.pairsTable.horizontalHeader().sectionClicked.emit(2)
     assert texts(widget, 0)[-1] == panel.sections["landmarks"].pairs.names[3]
-    # Accept one, remove one, undo.
-    panel.sections["landmarks"].table.select(0)
-    hands.click(ui.acceptButton)
-    assert panel.sections["landmarks"].pairs.notes[0] == ""
+    # Remove one, undo.
     panel.sections["landmarks"].table.select(5)
     hands.click(ui.removeButton)
     assert len(panel.sections["landmarks"].pairs) == 9
@@ -106,6 +110,13 @@ def test_pick_propose_drag_tick_and_sort(app, hands, widget, scene):
     settle(app, widget)
     assert len(panel.sections["landmarks"].pairs) == 10
     assert panel.sections["landmarks"].pairs.unpaired == 0
+
+
+def through_slice(node, point) -> np.ndarray:
+    """A point (RAS mm) in a slice view: right and up from its centre, and before its plane, mm."""
+    from deepreg_slicer.volumes import fromVtkMatrix
+
+    return (np.linalg.inv(fromVtkMatrix(node.GetSliceToRAS())) @ np.append(point, 1.0))[:3]
 
 
 def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, widget, scene):
@@ -176,7 +187,9 @@ def test_side_by_side_a_click_brings_fixed_and_moving_to_the_pair(app, hands, wi
         assert len(panel.sections["landmarks"].pairs) == count, name
     landmarks = panel.sections["landmarks"]
     assert landmarks.table.current == 5
-    assert np.allclose(middle(views.movingNodes()[0]), landmarks.pairs.moving[5], atol=1e-3)
+    shown = through_slice(views.movingNodes()[0], landmarks.pairs.moving[5])
+    assert abs(shown[2]) < 1e-3
+    assert np.all(np.abs(shown[:2]) <= 0.5 * np.array(views.movingNodes()[0].GetFieldOfView()[:2]))
     hands.click(widget.ui.pickButton)
     hands.click(widget.ui.removeButton)
     # Vectors: as many arrows as pairs, coloured by mm.
@@ -241,7 +254,7 @@ def test_files_there_and_back(app, widget, tmp_path, ending):
 
 
 def test_removed_and_imported_pairs_are_taken_back(app, hands, widget, tmp_path):
-    """In the order they had; a partner that was only proposed is still one, and becomes the user's own when it is moved."""
+    """In the order they had; a partner that was only proposed is still one, also when it was moved."""
     fixed = inner(4)
     panel = widget.panel
     landmarks = panel.sections["landmarks"]
@@ -266,7 +279,8 @@ def test_removed_and_imported_pairs_are_taken_back(app, hands, widget, tmp_path)
     assert np.array_equal(after.moving, before.moving)
     panel.node.movingPoints.SetNthControlPointPosition(2, *(before.moving[2] + 1.0))
     settle(app, widget)
-    assert landmarks.pairs.notes[2] == ""
+    assert landmarks.pairs.notes[2] == "proposed, corrected"
+    assert not landmarks.pairs.counted[2]
 
 
 def test_points_without_a_partner_get_one(app, widget):
@@ -279,6 +293,10 @@ def test_points_without_a_partner_get_one(app, widget):
     pairs = panel.sections["landmarks"].pairs
     assert len(pairs) == 3
     assert all(note.startswith("proposed") for note in pairs.notes)
+    assert panel.sections["landmarks"].table.current == 0
+    for _ in pairs.names:
+        widget.panel.keys()["Ctrl+Return"]()
+    assert panel.sections["landmarks"].pairs.counted.all()
 
 
 def test_a_thousand_landmarks(app, widget):
@@ -318,7 +336,7 @@ def test_errors_of_each_axis_are_sorted_and_coloured(app, hands, widget):
         table.horizontalHeader().sectionClicked.emit(column)
         order = np.argsort(-np.abs(values), kind="stable")
         assert texts(widget, column) == [f"{values[n]:.3f}" for n in order]
-        # The larger, the more orange: red stays, blue goes.
+        # The larger, the more yellow: blue goes.
         blue = [table.item(row, column).background().color().blue() for row in range(5)]
         assert blue == sorted(blue)
         assert column > 7 or blue[0] < blue[-1]

@@ -69,7 +69,7 @@ def test_a_saved_scene_goes_on_as_it_was(warm_app, widget, scene, tmp_path):
     after = panel.sections["landmarks"].pairs
     assert panel.node.transform.GetName() == "result"
     assert np.allclose(after.after, before.after, atol=1e-4)
-    assert after.used.tolist() == [True, False, True, True]
+    assert after.used.tolist() == [True, False, False, True]
     assert after.notes[2].startswith("proposed")
 
 

@@ -96,7 +96,7 @@ def test_a_report_by_hand(warm_app, hands, widget, scene, patient, opened_pages,
     assert content["title"] == "Follow-up"
     assert [content["inputs"][side]["modality"] for side in ("fixed", "moving")] == ["CT", "MR"]
     assert content["inputs"]["fixed"]["name"] == "2: ••• <thorax>"
-    assert any("1 of 9 landmark pairs" in note for note in content["notes"])
+    assert any("not selected, and are excluded: 1 of 9" in note for note in content["notes"])
     assert content["versions"]["application"].startswith("3D Slicer ")
     display = scene["fixed"].GetDisplayNode()
     assert content["views"]["windows"][0] == pytest.approx([display.GetWindowLevelMin(), display.GetWindowLevelMax()], rel=1e-5)

@@ -81,7 +81,7 @@ def test_who_declines_gets_nothing_installed(warm_app, bare):
     ("installer", "words"),
     [
         (Installer(None), "PyTorch was not installed. You can try again"),
-        (Installer(error=RuntimeError("no network")), "no network"),
+        (Installer(error=RuntimeError("no network")), "Download failed. Check the network or proxy, and 6 GB of disk."),
         (Installer("torch", found=False), "restart the application"),
     ],
 )
@@ -93,6 +93,7 @@ def test_what_can_go_wrong_is_reported(warm_app, bare, installer, words):
     outcome = install(installer)
     assert not outcome.installed
     assert words in outcome.text
+    assert outcome.details == ("RuntimeError: no network" if installer.error else "")
     assert bare[1] == ["safetensors psutil"]  # the small ones are there, whatever becomes of the large one
 
 
@@ -110,7 +111,23 @@ def test_pytorch_that_only_the_application_cannot_import_is_installed(warm_app, 
 def test_what_the_worker_does_not_find_is_missing(warm_app, widget):
     info = {**widget.panel._info, "missing": ["torch"]}
     widget.panel._onInfo(info)
-    assert widget.ui.explanationLabel.text == "The worker cannot find PyTorch: restart the application."
+    assert widget.ui.explanationLabel.text == "The computing process cannot find PyTorch: restart the application."
+
+
+def test_details_of_a_failed_installation_are_folded(warm_app, hands, widget, bare, monkeypatch):
+    import qt
+    from DeepRegLib import installation
+
+    monkeypatch.setattr(installation, "torchInstaller", lambda: Installer(error=RuntimeError("proxy refused")))
+    warm_app.dialogs.answer(qt.QMessageBox.Ok)
+    widget.panel._showState()
+    hands.click(widget.ui.installButton)
+    assert "Download failed." in widget.ui.explanationLabel.text
+    assert widget.ui.detailsGroupBox.visible
+    assert not widget.ui.detailsLabel.visible
+    widget.ui.detailsGroupBox.collapsed = False
+    assert widget.ui.detailsLabel.visible
+    assert "proxy refused" in widget.ui.detailsLabel.text
 
 
 def test_packages_that_are_too_old_are_replaced(warm_app, hands, widget, bare, monkeypatch):
@@ -146,6 +163,7 @@ def test_packages_that_are_too_old_are_replaced(warm_app, hands, widget, bare, m
     settled(warm_app, widget)
     assert not ui.torchLabel.text.endswith("too old")
     assert not ui.installButton.enabled
+    assert ui.explanationLabel.text == "Installed. Run the self-test to check the installation."  # also after the refresh
 
 
 def test_without_the_extension_it_says_where_to_get_it(warm_app, bare, monkeypatch):

@@ -90,7 +90,7 @@ def test_the_inspector_leaves_nothing_when_the_scene_is_closed(warm_app, hands, 
     panel.node.fixedPoints, panel.node.movingPoints = markups("F", points), markups("M", points + displacement(points))
     ui.deformationCollapsibleButton.collapsed = False
     panel.node.probe, panel.node.display = True, "grid"
-    for box, choices in ((ui.overlayComboBox, ("checkerboard", "flicker")), (ui.mapComboBox, ("Jacobian",))):
+    for box, choices in ((ui.overlayComboBox, ("checkerboard", "blink")), (ui.mapComboBox, ("Jacobian",))):
         for choice in choices:
             hands.choose(box, choice)
             settle(warm_app, widget)

@@ -43,7 +43,7 @@ def test_transform_lines_and_clouds_agree_under_parent_transforms(warm_app, hand
     node.inverseWanted = parents == "rigid"
     line = apply(warm_app, hands, widget)
     assert "landmarks" in line, line
-    assert "60 and 60 points, 100 % sure" in line, line
+    assert "points: 60 fixed, 60 moving, 100 % reliable" in line, line
     transform = made(widget, "transform")
     report = json.loads(transform.GetAttribute("DeepReg.Report"))
     assert report["method"] == "points"

@@ -37,7 +37,7 @@ def test_a_panel_shows_declarations_in_the_users_language(app, italian):
     import qt
 
     widget = opened(app, "DeepRegDense")
-    labels = {label.text.rstrip(":") for label in widget.parent.findChildren(qt.QLabel)}
+    labels = {label.text.replace("&", "").rstrip(":") for label in widget.parent.findChildren(qt.QLabel)}
     assert {"Volume fisso", "Passo di lavoro"} <= labels
     assert "<b>Risoluzione</b>" in labels
     assert widget.ui.presetComboBox.findText("TC addome") >= 0

@@ -151,3 +151,12 @@ def test_what_cannot_be_used_is_named(volumes, kind, words, tmp_path):
         node.SetAndObserveTransformNodeID(add_linear("flat", np.diag([1.0, 0.0, 1.0, 1.0])).GetID())
     with pytest.raises(volumes.NodeError, match=words):
         exhaust(volumes.writeVolume(volumes.snapshot(node), str(tmp_path / "v.nrrd")))
+
+
+def test_a_second_node_of_a_name_gets_a_number_in_brackets(app):
+    from deepreg_slicer.volumes import newNode, uniqueName
+
+    made = [newNode("vtkMRMLScalarVolumeNode", "moving warped") for _ in range(3)]
+    assert [node.GetName() for node in made] == ["moving warped", "moving warped (2)", "moving warped (3)"]
+    assert uniqueName("moving warped", made[0]) == "moving warped"
+    assert uniqueName("moving warped (2)") == "moving warped (2) (2)"

@@ -32,10 +32,12 @@ class Outcome:
     Args:
         installed: whether all packages are installed now.
         text: for the user.
+        details: what was reported, for those who look for the cause; shown folded.
     """
 
     installed: bool
     text: str
+    details: str = ""
 
 
 def torchInstaller() -> TorchInstaller | None:
@@ -121,10 +123,8 @@ def install(installer: TorchInstaller | None = None) -> Outcome:
     except Exception as error:  # noqa: BLE001 - pip and PyTorchUtils raise many kinds
         return Outcome(
             False,
-            _(
-                "The installation failed ({reason}). Check the connection and the free space. If files were in use, restart the"
-                " application and try again."
-            ).format(reason=str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__),
+            _("Download failed. Check the network or proxy, and 6 GB of disk."),
+            f"{type(error).__name__}: {error}".strip().rstrip(":"),
         )
     forgetDamage()
     still = missingPackages()

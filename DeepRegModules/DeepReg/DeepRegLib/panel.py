@@ -39,6 +39,7 @@ class SetupPanel:
         self._jobs: list[Job] = []
         self.models: list[dict[str, Any]] = []
         self._info: dict[str, Any] | None = None
+        self._installed = ""  # what the last installation has reported
         for title, *_rest in samples.PHANTOMS:
             ui.phantomComboBox.addItem(title)
         ui.selfTestProgressBar.setRange(0, 100)
@@ -60,8 +61,9 @@ class SetupPanel:
         ui.importModelButton.connect("clicked(bool)", self.importModel)
         ui.verifyModelsButton.connect("clicked(bool)", self.listModels)
         ui.modelsTable.connect("itemSelectionChanged()", self._showModel)
-        for label in (ui.explanationLabel, ui.selfTestLabel, ui.modelLabel):
+        for label in (ui.selfTestLabel, ui.modelLabel):
             _show(label, "")
+        self._explain("")
         self._showState()
         self._fillModels()
 
@@ -107,7 +109,7 @@ class SetupPanel:
         self._showState()
         if info.get("missing") and not missingPackages():  # what counts is what the worker finds
             names = installation.titles(info["missing"])
-            self._explain(_("The worker cannot find {names}: restart the application.").format(names=names))
+            self._explain(_("The computing process cannot find {names}: restart the application.").format(names=names))
 
     def _onInfoFailed(self, error: JobError) -> None:
         self.ui.deviceLabel.text = "-"
@@ -142,7 +144,7 @@ class SetupPanel:
         elif missing:
             self._explain(_("Missing: {names}. The modules open, but cannot compute.").format(names=", ".join(missing)))
         elif info is not None:
-            self._explain("")
+            self._explain(self._installed)
         if info is None:
             from deepreg_engine import __version__
 
@@ -157,7 +159,7 @@ class SetupPanel:
         ui.deviceLabel.text = (
             engineText(best["title"])
             if best["name"] != "cpu"
-            else _("CPU, {n} cores; no graphics card was found that PyTorch can use").format(n=info["processors"])
+            else _("CPU (cores: {n}); no graphics card was found that PyTorch can use").format(n=info["processors"])
         )
         texts = []
         if info["memory"]:
@@ -168,26 +170,29 @@ class SetupPanel:
             )
         ui.memoryLabel.text = "; ".join(texts) or "-"
 
-    def _explain(self, text: str) -> None:
+    def _explain(self, text: str, details: str = "") -> None:
         _show(self.ui.explanationLabel, text)
+        self.ui.detailsLabel.text = details
+        self.ui.detailsGroupBox.setVisible(bool(details))
+        self.ui.detailsGroupBox.collapsed = True
 
     def install(self, *_arguments: Any) -> None:
         """Install what is missing, after asking."""
         with slicer.util.tryWithErrorDisplay(_("The installation failed."), waitCursor=False):
             outcome = installation.install()
             self.client.stop()  # the next worker finds the new packages
-            self._info = None
+            self._info, self._installed = None, outcome.text if outcome.installed else ""
             self._showState()
-            self._explain(outcome.text)
             if outcome.installed:
                 self.refresh()
-                self._explain(outcome.text)
+            self._explain(outcome.text, outcome.details)
 
     # --------------------------------------------------------------- self-test
 
     def selfTest(self, *_arguments: Any) -> None:
         """Register a small pair, and show whether the result is right."""
         ui = self.ui
+        self._installed = ""
         _show(ui.selfTestLabel, _("starting..."))
         setTone(ui.selfTestLabel, PLAIN)
         ui.selfTestProgressBar.setValue(0)
@@ -245,7 +250,7 @@ class SetupPanel:
     def _rows(self) -> list[tuple[tuple[str, ...], str]]:
         """Return cells and detail of each row."""
         rows = [
-            ((feature.name, _("any"), "-", _("formula")), _described((_("Origin"), feature.origin), (_("For"), feature.intended_use)))
+            ((feature.name, _("any"), "-", _("OK, built in")), _described((_("Origin"), feature.origin), (_("For"), feature.intended_use)))
             for feature in features("images")
             if not feature.learned
         ]
@@ -254,7 +259,7 @@ class SetupPanel:
             if card is None:
                 rows.append(((model["path"], "?", "?", _("damaged")), engineText(model["problem"])))
                 continue
-            state = model["problem"] and _("damaged") or (_("whole, shipped") if model["shipped"] else _("whole"))
+            state = model["problem"] and _("damaged") or (_("OK, built in") if model["shipped"] else _("OK"))
             rows.append(((card["name"], card["method"], card["licence"] or "?", state), _details(card, model)))
         return rows
 
@@ -300,7 +305,7 @@ def _details(card: dict[str, Any], model: dict[str, Any]) -> str:
         (_("Date"), card["date"]),
         (_("For"), card["intended_use"]),
         (_("Figures"), ", ".join(f"{name}: {value}" for name, value in card["figures"].items())),
-        (_("Checksum"), engineText(model["problem"]) or _("whole ({digest})").format(digest=card["sha256"][:12])),
+        (_("Checksum"), engineText(model["problem"]) or _("OK ({digest})").format(digest=card["sha256"][:12])),
     )
     return _described(*lines)
 

@@ -127,3 +127,14 @@ def tr(template: str, **values: object) -> str:
 def translated(text: str) -> str:
     """Return a finished text in the user's language, see :meth:`Texts.translated`."""
     return _current.get().translated(text)
+
+
+def counted(count: float, one: str, many: str) -> str:
+    """Return the text for a number of things, with the number in place of ``{count}``, if it has that.
+
+    Args:
+        count: the number.
+        one: text for 1, as "{count} voxel".
+        many: text for all other numbers, as "{count} voxels".
+    """
+    return (one if count == 1 else many).replace("{count}", f"{count:,}")

@@ -83,7 +83,7 @@ def checkPairs(first: tuple[str, Any], second: tuple[str, Any], option: str) -> 
     except EngineError as error:
         if counts[0] == counts[1]:
             raise NodeError(engineText(error.message), engineText(error.advice), option) from error
-        message = _('there are {count} points in "{first}" but {other} in "{second}"')
+        message = _('the numbers of points differ: {count} in "{first}", {other} in "{second}"')
         message = message.format(count=counts[0], first=first[0], other=counts[1], second=second[0])
         raise NodeError(message, _("each needs its partner"), option) from error
 

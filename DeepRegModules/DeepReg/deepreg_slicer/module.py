@@ -18,8 +18,8 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-from deepreg_slicer.keys import makeShortcuts
-from deepreg_slicer.sections import loadPanel, orderTabs
+from deepreg_slicer.keys import giveMnemonics, makeShortcuts
+from deepreg_slicer.sections import inOrder, loadPanel, orderTabs
 from deepreg_slicer.torch_state import missingPackages
 from deepreg_slicer.wheel_guard import WheelGuard
 
@@ -72,6 +72,7 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = self.panel.logic
         self._wheelGuard = WheelGuard(uiWidget)  # addRows may change which widgets accept the focus
         orderTabs(uiWidget)
+        giveMnemonics(inOrder(uiWidget))
         self._shortcuts = makeShortcuts(uiWidget, self.panel.keys()) if hasattr(self.panel, "keys") else []
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from deepreg_engine.methods.common.parameters import words
 from deepreg_slicer.engine_texts import engineText, sentence
+from deepreg_slicer.wording import counted
 
 # Pixels between a group and the heading of the next; of the narrowest combo box.
 _ABOVE_HEADING, _LEAST_WIDTH = 6, 80
@@ -106,7 +107,7 @@ def _widget(description: Any) -> Any:
     spin.minimum, spin.maximum = (int(low), int(high)) if whole else (low, high)
     spin.setSingleStep(1 if whole else _step(description.default))
     if description.unit:
-        spin.suffix = f" {_unit(description.unit)}"
+        _addUnit(spin, description.unit, "int" if whole else "double")
     spin.setSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
     return spin
 
@@ -124,6 +125,19 @@ def _decimals(low: float, high: float) -> int:
 
 def _step(default: float) -> float:
     return 10.0 ** math.floor(math.log10(abs(default))) / 2.0 if default else 0.1
+
+
+def _addUnit(spin: Any, unit: str, kind: str) -> None:
+    """Show the unit of a number in its box; "voxels" has its singular."""
+    if unit != "voxels":
+        spin.suffix = f" {_unit(unit)}"
+        return
+
+    def show(value: float) -> None:
+        spin.suffix = counted(value, _(" voxel"), _(" voxels"))
+
+    spin.connect(f"valueChanged({kind})", show)
+    show(spin.value)
 
 
 def _unit(unit: str) -> str:

@@ -143,7 +143,11 @@ class Registration(WorkerTask):
         geometry, resampled = worldGeometry(shot)
         yield from writeVolume(shot, path)
         if resampled:
-            self.note(_("{name} is under a transform that is not rigid: it was resampled in the world").format(name=shot.name))
+            self.note(
+                _("{image} is currently deformed by {transform}; the deformed image was registered").format(
+                    image=shot.name, transform=node.GetParentTransformNode().GetName()
+                )
+            )
         if slot.name == "fixed":
             self._region = geometry
 

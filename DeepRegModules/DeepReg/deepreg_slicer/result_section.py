@@ -1,4 +1,4 @@
-"""The result of a method's panel in the views: over the fixed volume, as a grid, and in the Inspector."""
+"""The result of a method's panel in the views: over the fixed volume, as a grid, and in the module Review."""
 
 from __future__ import annotations
 
@@ -126,14 +126,10 @@ class ResultSection:
         self.look.cleanup()
 
     def _updateInspect(self, there: bool) -> None:
-        """Update the button that opens the Inspector; ``there`` is whether there is a result."""
+        """Update the button that opens the module Review; ``there`` is whether there is a result."""
         ui, installed = self.ui, hasattr(slicer.modules, "deepreginspector")
         ui.inspectButton.setEnabled(there and installed)
-        ui.inspectButton.toolTip = (
-            _("Open the result in the module Registration Inspector.")
-            if installed
-            else _("The module Registration Inspector is not installed.")
-        )
+        ui.inspectButton.toolTip = _("Open the result in the module Review.") if installed else _("The module Review is not installed.")
 
     def _onGrid(self, on: bool) -> None:
         if not self.updating and self.shownTransform() is not None:

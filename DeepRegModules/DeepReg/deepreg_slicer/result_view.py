@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from deepreg_slicer.beyond import SHOWN_OF, deformationNode, shownNode
 from deepreg_slicer.errors import NodeError
-from deepreg_slicer.length_colors import hideBar, lengthRamp, longestOf
+from deepreg_slicer.length_colors import hideBar, lengthRamp, longestOf, showBar
 from deepreg_slicer.parents import FORMER_PARENT, SHOWN_THROUGH, STAND_IN, isBelow, isMoved, isStandIn, ownParent, shownThrough, toWorld
 from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.slice_views import composites, setLayers
@@ -71,6 +72,7 @@ def showGrid(transform: Any, region: Any, visible: bool) -> None:
         # In 3D a grid takes a second to draw, and hides everything else.
         showDeformation(shown, region, "grid", gridSpacing(shown, region), False)
         shown.GetDisplayNode().SetColorMap(lengthRamp(max(longestOf(shown), 0.1)))
+        showBar(shown.GetDisplayNode(), True, _("deformation (mm)"), "right")
         return
     for node in (transform, shownNode(transform)):
         display = node.GetDisplayNode() if node is not None else None
@@ -78,6 +80,7 @@ def showGrid(transform: Any, region: Any, visible: bool) -> None:
             display.SetVisibility2D(False)
             display.SetVisibility3D(False)
             display.SetVisibility(False)
+            hideBar(display)
 
 
 def deformationOf(transform: Any, region: Any) -> Any:

@@ -77,25 +77,27 @@ def rowOf(form: Any, name: str | None) -> int:
 def orderTabs(panel: Any) -> None:
     """Let the tabulator key visit the widgets of a panel in the order of the layouts."""
     before = None
-    for widget in _stops(panel):
+    for widget in inOrder(panel):
+        if widget.focusPolicy in (qt.Qt.NoFocus, qt.Qt.ClickFocus) or widget.focusProxy() is not None:
+            continue
         if before is not None:
             qt.QWidget.setTabOrder(before, widget)
         before = widget
 
 
-def _stops(widget: Any) -> Iterator[Any]:
-    """Yield the widgets that can have the focus, in the order of the layouts."""
-    if widget.focusPolicy not in (qt.Qt.NoFocus, qt.Qt.ClickFocus) and widget.focusProxy() is None:
-        yield widget
-        if not isinstance(widget, ctk.ctkCollapsibleButton):
-            return
+def inOrder(widget: Any) -> Iterator[Any]:
+    """Yield a widget and those within it in the order of the layouts; the parts of widgets that can have the focus are left out."""
+    yield widget
+    focusable = widget.focusPolicy not in (qt.Qt.NoFocus, qt.Qt.ClickFocus) and widget.focusProxy() is None
+    if focusable and not isinstance(widget, ctk.ctkCollapsibleButton):
+        return
     if isinstance(widget, qt.QScrollArea):
-        yield from _stops(widget.widget())
+        yield from inOrder(widget.widget())
     if widget.layout() is not None:
-        yield from _stopsOf(widget.layout())
+        yield from _within(widget.layout())
 
 
-def _stopsOf(layout: Any) -> Iterator[Any]:
+def _within(layout: Any) -> Iterator[Any]:
     if isinstance(layout, qt.QFormLayout):
         roles = (qt.QFormLayout.LabelRole, qt.QFormLayout.FieldRole, qt.QFormLayout.SpanningRole)
         items = [layout.itemAt(row, role) for row in range(layout.rowCount()) for role in roles]
@@ -105,6 +107,6 @@ def _stopsOf(layout: Any) -> Iterator[Any]:
         if item is None:
             continue
         if item.widget() is not None:
-            yield from _stops(item.widget())
+            yield from inOrder(item.widget())
         elif item.layout() is not None:
-            yield from _stopsOf(item.layout())
+            yield from _within(item.layout())

@@ -247,17 +247,37 @@ def fromVtkMatrix(matrix: vtk.vtkMatrix4x4) -> np.ndarray:
     return np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(4)])
 
 
+def uniqueName(name: str, node: Any = None) -> str:
+    """Return a name that no other node of the scene has: the name itself, or with a number as in "name (2)".
+
+    Args:
+        name: that is wanted.
+        node: that may have it already.
+    """
+    number, found = 1, name
+    while any(other is not node for other in _named(found)):
+        number += 1
+        found = f"{name} ({number})"
+    return found
+
+
+def _named(name: str) -> list[Any]:
+    found = slicer.mrmlScene.GetNodesByName(name)
+    found.UnRegister(slicer.mrmlScene)
+    return [found.GetItemAsObject(number) for number in range(found.GetNumberOfItems())]
+
+
 def newNode(className: str, name: str, prepare: Callable[[Any], Any] | None = None) -> Any:
     """Return a new node in the scene, with a unique name, that undo can remove.
 
     Args:
         className: of the node.
-        name: of the node; a number is appended if there is one of that name.
+        name: of the node; a number is appended, as in "name (2)", if there is one of that name.
         prepare: fills the node before it is added; views and trees see it complete.
     """
     node = slicer.mrmlScene.CreateNodeByClass(className)
     node.UnRegister(None)
-    node.SetName(slicer.mrmlScene.GenerateUniqueName(name))
+    node.SetName(uniqueName(name))
     node.SetUndoEnabled(True)
     if prepare is not None:
         prepare(node)

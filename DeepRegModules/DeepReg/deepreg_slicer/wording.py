@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from deepreg_engine.texts import counted
+
+__all__ = ["capitalized", "counted", "sentence"]
+
 
 def capitalized(text: str) -> str:
     """Return a text with a capital first letter."""

@@ -297,7 +297,7 @@ class WorkerClient:
         self._fail(
             JobError(
                 "protocol",
-                _('the worker sent something that is not its protocol ("{text}")').format(text=text),
+                _('the computing process sent something that is not its protocol ("{text}")').format(text=text),
                 _("apply again; if it happens again, run the self-test of the module DeepReg"),
             )
         )
@@ -314,7 +314,9 @@ class WorkerClient:
         self._drop()
         self._fail(
             JobError(
-                "start", _("the worker could not be started: {reason}").format(reason=text), _("reinstall the application, or see the log")
+                "start",
+                _("the computing process could not be started: {reason}").format(reason=text),
+                _("reinstall the application, or see the log"),
             )
         )
 
@@ -323,7 +325,7 @@ class WorkerClient:
         self._removeMark()
         self._drop()
         if self._job is None:
-            self._log(_("the worker has ended ({code})").format(code=exitCode))
+            self._log(_("the computing process has ended ({code})").format(code=exitCode))
             return
         kind = kindOfEnd(exitCode, crashed, ready, marked, self._crashed)
         self._fail(endError(kind, exitCode, self._errorTail))
@@ -339,7 +341,7 @@ class WorkerClient:
                 self._fail(cancelled())
         elif now - self._heard > (self.silence if self._ready and not self._loading else self.startup):
             self._end()
-            message = _("the worker has not answered for {seconds:.0f} s and was ended").format(seconds=now - self._heard)
+            message = _("the computing process has not answered for {seconds:.0f} s and was ended").format(seconds=now - self._heard)
             self._fail(JobError("hang", message, _("apply again; if it happens again, run the self-test of the module DeepReg")))
 
     def _fail(self, error: JobError) -> None:

@@ -46,12 +46,14 @@ def endError(kind: str, exitCode: int, log: Sequence[str]) -> JobError:
     if kind == "killed":
         return JobError(
             kind,
-            _("the worker was ended from outside, most likely because the computer ran out of memory"),
+            _("the computing process was ended from outside, most likely because the computer ran out of memory"),
             _("close other programs or choose a coarser working spacing, then apply again"),
         )
     if kind == "crash":
-        return JobError(kind, _("the worker crashed ({code})").format(code=exitCode), _("apply again; the log has more details"))
+        return JobError(kind, _("the computing process crashed ({code})").format(code=exitCode), _("apply again; the log has more details"))
     last = log[-1] if log else _("exit code {code}").format(code=exitCode)
     return JobError(
-        kind, _("the worker could not be started: {reason}").format(reason=last), _("see the log; the module DeepReg shows what is missing")
+        kind,
+        _("the computing process could not be started: {reason}").format(reason=last),
+        _("see the log; the module DeepReg shows what is missing"),
     )

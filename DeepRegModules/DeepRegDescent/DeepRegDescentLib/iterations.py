@@ -11,6 +11,7 @@ from typing import Any
 import slicer
 
 from deepreg_slicer.transforms import interpolateLinearly
+from deepreg_slicer.volumes import uniqueName
 
 INDEX = "iteration"
 #: Node reference from the sequence to the volume that it moves.
@@ -81,7 +82,8 @@ def newBrowser(sequence: Any, name: str, make: Callable[[str, str], Any]) -> Any
     browser.SetPlaybackItemSkippingEnabled(False)
     browser.SetPlaybackRateFps(_FRAMES_PER_SECOND)
     browser.SetIndexDisplayFormat("%.0f")
-    browser.GetProxyNode(sequence).SetName(slicer.mrmlScene.GenerateUniqueName(name))
+    proxy = browser.GetProxyNode(sequence)
+    proxy.SetName(uniqueName(name, proxy))
     return browser
 
 

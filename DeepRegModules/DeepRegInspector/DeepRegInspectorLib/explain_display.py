@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -25,6 +27,39 @@ VOLUMES = {
 _MODELS = ("confidences", "partners")
 
 
+class _Picture(qt.QObject):
+    """A picture in a label, drawn again when the width of the label changes; it does not make the panel wider.
+
+    Args:
+        label: its place.
+    """
+
+    def __init__(self, label: Any) -> None:
+        qt.QObject.__init__(self, label)
+        self._label, self._draw, self._width = label, None, 0
+        policy = label.sizePolicy
+        policy.setHorizontalPolicy(qt.QSizePolicy.Ignored)
+        label.setSizePolicy(policy)
+        label.installEventFilter(self)
+
+    def show(self, draw: Callable[[Any], Any] | None) -> None:
+        """Show what a function draws for the label, as a pixmap; None shows nothing."""
+        self._draw = draw
+        self._label.setMinimumHeight(0)
+        if draw is None:
+            self._label.clear()
+            return
+        self._width = self._label.width
+        pixmap = draw(self._label)
+        self._label.setPixmap(pixmap)
+        self._label.setMinimumHeight(round(pixmap.height() / pixelRatio(self._label)))
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        if event.type() == qt.QEvent.Resize and self._draw is not None and self._label.width != self._width:
+            self.show(self._draw)
+        return False
+
+
 class ExplainDisplay:
     """Draws answers of the worker.
 
@@ -40,6 +75,7 @@ class ExplainDisplay:
         self.answer: dict[str, Any] | None = None
         self._context, self._ui = context, ui
         self._shownAs: tuple[Any, ...] = ()
+        self._picture = _Picture(ui.explainPictureLabel)
         ui.explainOpacitySlider.connect("valueChanged(double)", lambda _value: self._onOpacity())
 
     @property
@@ -49,12 +85,11 @@ class ExplainDisplay:
     def forget(self) -> None:
         """Drop the answer about the point."""
         self.answer, self._shownAs = None, ()
-        self._ui.explainPictureLabel.clear()
-        self._ui.explainPictureLabel.setMinimumHeight(0)
+        self._picture.show(None)
 
     def update(self) -> None:
         """Draw the probabilities again if their display options have changed."""
-        if self.answer is not None and self._shownAs != (self._node.explain3D, self._node.colorBars):
+        if self.answer is not None and self._shownAs != (self._node.explain3D,):
             self.showHeat()
 
     def hide(self) -> None:
@@ -113,7 +148,7 @@ class ExplainDisplay:
         node, answer = self._node, self.answer
         if answer is None or "image" not in answer:
             return
-        self._shownAs = (node.explain3D, node.colorBars)
+        self._shownAs = (node.explain3D,)
         image, geometry = answer["image"]
         node.heat = explain_shown.heat(node.heat, image, geometry, answer["peak"])
         if node.explainShown == "heat":
@@ -121,9 +156,7 @@ class ExplainDisplay:
         explain_shown.heatIn3D(node.heat, bool(node.explain3D), answer["peak"])
         probability = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
         directions = np.diag(FLIP) @ np.asarray(geometry.direction)
-        pixmap = explain_picture.draw(probability, directions, geometry.spacing[0], self._ui.explainPictureLabel)
-        self._ui.explainPictureLabel.setPixmap(pixmap)
-        self._ui.explainPictureLabel.setMinimumHeight(round(pixmap.height() / pixelRatio(self._ui.explainPictureLabel)))
+        self._picture.show(lambda label: explain_picture.draw(probability, directions, geometry.spacing[0], label))
 
     def showMap(self, images: Images, answer: dict[str, Any]) -> str:
         """Show the entropy or the expected displacement over the fixed volume."""
@@ -132,7 +165,7 @@ class ExplainDisplay:
             slicer.mrmlScene.SaveStateForUndo()
         if node.explainShown == "entropy":
             node.explainedMap = explain_shown.entropyMap(node.explainedMap, *images["bits"], answer["most_bits"])
-            text = _("Entropy: mean {mean_bits:.1f} of at most {most_bits:.1f} bits over the fixed volume.").format(**answer)
+            text = _("Uncertainty (entropy): mean {mean_bits:.1f} of at most {most_bits:.1f} bits over the fixed volume.").format(**answer)
         else:
             node.explainedMap = explain_shown.offsetMap(node.explainedMap, *images["offset"], answer["stage"]["step_mm"])
             text = _("Expected displacement from the result: mean {mean_offset_mm:.1f} mm; the colours end at one step.").format(**answer)
@@ -157,9 +190,9 @@ class ExplainDisplay:
         node = self._node
         if node.confidences is None:
             slicer.mrmlScene.SaveStateForUndo()
-        node.confidences = explain_shown.confidences(node.confidences, rows[:, :3], rows[:, 3:6], rows[:, 9], node.colorBars)
+        node.confidences = explain_shown.confidences(node.confidences, rows[:, :3], rows[:, 3:6], rows[:, 9])
         views.assign(node.confidences, None, None)
-        text = _("{points} points; {share:.0f} % have a confidence above 0.5, the mean is {mean_confidence:.2f}.")
+        text = _("Points: {points}; {share:.0f} % have a confidence above 0.5, the mean is {mean_confidence:.2f}.")
         return text.format(share=100.0 * answer["confident_share"], **answer)
 
     def showPartners(self, rows: np.ndarray, answer: dict[str, Any], transform: Any) -> None:
@@ -176,7 +209,7 @@ class ExplainDisplay:
         slope = FixedToMoving(transform).linear(fixed)
         back = np.linalg.inv(slope) if abs(np.linalg.det(slope)) > 0.05 else np.eye(3)
         places = fixed + (rows[:, :3] - moved) @ back.T
-        node.partners = explain_shown.partners(node.partners, fixed, places, rows[:, 4], node.colorBars)
+        node.partners = explain_shown.partners(node.partners, fixed, places, rows[:, 4])
 
     def showLayer(self) -> None:
         """Draw the chosen volume over the fixed one."""

@@ -51,7 +51,7 @@ class Iterations:
         number = min(int(round(value)), sequence.GetNumberOfDataNodes() - 1)
         browser.SetSelectedItemNumber(number)
         slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
-        text = _("After {number} iterations ({place} of {count} that were kept).").format(
+        text = _("Iterations so far: {number} (kept: {place} of {count}).").format(
             number=sequence.GetNthIndexValue(number), place=number + 1, count=sequence.GetNumberOfDataNodes()
         )
         self._jumped(text, sequence.GetNodeReference(_MOVED))

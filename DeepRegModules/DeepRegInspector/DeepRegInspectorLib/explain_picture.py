@@ -21,9 +21,9 @@ from DeepRegInspectorLib.explain_shown import HEAT
 # Letters of the lower and the upper end of R, A and S.
 _LETTERS = ("LR", "PA", "IS")
 _TITLES = (_("axial"), _("coronal"), _("sagittal"))
-_CROSS = "#4fc3f7"
-# Pixels: side of a picture, margins around and between the pictures, and height of letters.
-_SIDE, _LEFT, _BETWEEN, _TOP, _BELOW, _FONT = 96, 20, 32, 18, 32, 11
+_CROSS = "#ffffff"
+# Pixels: longest side of a picture, margins around and between the pictures, and height of letters.
+_SIDE, _LEFT, _BETWEEN, _RIGHT, _TOP, _BELOW, _FONT = 96, 20, 32, 12, 18, 32, 11
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def planes(probability: np.ndarray, directions: np.ndarray) -> list[Plane]:
 
 
 def draw(probability: np.ndarray, directions: np.ndarray, step: float, label: Any) -> Any:
-    """Draw the three pictures beside each other, as a pixmap in the colours and the resolution of a label.
+    """Draw the three pictures beside each other, as a pixmap in the colours and the resolution of a label, at most as wide as the label.
 
     Args:
         probability: of displacements (z, y, x); the central one is no displacement.
@@ -83,10 +83,10 @@ def draw(probability: np.ndarray, directions: np.ndarray, step: float, label: An
     """
     shown = planes(probability, directions)
     count = len(shown[0].values)
-    cell = max(3, _SIDE // count)
+    cell = max(1, min(max(3, _SIDE // count), (label.width - _LEFT - 2 * _BETWEEN - _RIGHT) // (3 * count)))
     side = cell * count
     ratio = pixelRatio(label)
-    pixmap = qt.QPixmap(round(ratio * (_LEFT + 3 * side + 2 * _BETWEEN + 12)), round(ratio * (_TOP + side + _BELOW)))
+    pixmap = qt.QPixmap(round(ratio * (_LEFT + 3 * side + 2 * _BETWEEN + _RIGHT)), round(ratio * (_TOP + side + _BELOW)))
     pixmap.setDevicePixelRatio(ratio)
     pixmap.fill(label.palette.color(qt.QPalette.Window))
     inks = tuple(label.palette.color(group, qt.QPalette.WindowText) for group in (qt.QPalette.Active, qt.QPalette.Disabled))

@@ -10,19 +10,17 @@ import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 
+from deepreg_engine.reporting.colours import LENGTHS
+from deepreg_slicer.length_colors import CONFIDENCES, showBar
 from deepreg_slicer.nrrd import Geometry
 from deepreg_slicer.volumes import newNode, setVolume
-from DeepRegInspectorLib.colors import colorTable, lengthColors, showBar
+from DeepRegInspectorLib.colors import colorTable, lengthColors
 
 #: Parameters of the Inspector's node with the nodes that are made here.
 MADE = ("explainedPoint", "heat", "explainedMap", "fixedFeatures", "movingFeatures", "confidences", "partners")
 CONFIDENCE, PROBABILITY = "Confidence", "Probability"
-# From purple through orange to white. Small probabilities are transparent.
-HEAT = np.array([[110, 20, 140, 0], [175, 35, 110, 130], [230, 75, 50, 215], [250, 165, 30, 240], [255, 245, 190, 255]]) / 255.0
-# Dark where the match is certain, bright where the match is unknown (after viridis, for colour deficiencies as well).
-ENTROPY = np.array([[68, 1, 84, 255], [59, 82, 139, 255], [33, 145, 140, 255], [94, 201, 98, 255], [253, 231, 37, 255]]) / 255.0
-# Red: unreliable, pale: uncertain, blue-green: reliable; the same colours as in Point Registration.
-CONFIDENCES = np.array([[204, 26, 26, 255], [245, 224, 204, 255], [13, 191, 166, 255]]) / 255.0
+# The colours of magnitudes; small probabilities are transparent, and an unknown match is bright.
+HEAT = np.column_stack([LENGTHS, np.interp(np.linspace(0.0, 1.0, len(LENGTHS)), [0.0, 0.25, 0.5, 1.0], [0.0, 0.5, 0.85, 1.0])])
 
 
 def heat(node: Any, image: vtk.vtkImageData, geometry: Geometry, peak: float) -> Any:
@@ -72,10 +70,10 @@ def heatIn3D(node: Any, on: bool, peak: float) -> None:
 
 def entropyMap(node: Any, image: vtk.vtkImageData, geometry: Geometry, mostBits: float) -> Any:
     """Show the entropy over the fixed image, from 0 to the maximum; returns the node."""
-    node = node or newNode("vtkMRMLScalarVolumeNode", _("Entropy"))
-    node.SetName(_("Entropy of the displacement (bits)"))
+    node = node or newNode("vtkMRMLScalarVolumeNode", _("Uncertainty"))
+    node.SetName(_("Uncertainty of the displacement (bits)"))
     setVolume(node, image, geometry)
-    _display(node, colorTable("entropy", _("Entropy"), ENTROPY), 0.0, mostBits)
+    _display(node, lengthColors(), 0.0, mostBits)
     return node
 
 
@@ -92,16 +90,16 @@ def showBars(parameters: Any, shown: str) -> None:
     """Show the colour bar of the displayed volume, and hide the others.
 
     Args:
-        parameters: the Inspector's parameter node; it has the choice whether to show colour bars.
+        parameters: the Inspector's parameter node; it has the volumes.
         shown: "heat", "entropy" or "offset", or anything else for none.
     """
-    titles = {"heat": _("probability"), "entropy": _("entropy (bits)"), "offset": _("from the result (mm)")}
+    titles = {"heat": _("probability"), "entropy": _("uncertainty (bits)"), "offset": _("from the result (mm)")}
     for name, kinds in (("heat", ("heat",)), ("explainedMap", ("entropy", "offset"))):
         node = getattr(parameters, name)
         display = node.GetScalarVolumeDisplayNode() if node is not None else None
         if display is not None:
             digits = 1 if shown != "heat" else 2 if display.GetWindowLevelMax() >= 0.1 else 3
-            showBar(display, shown in kinds and bool(parameters.colorBars), titles.get(shown, ""), "right", digits)
+            showBar(display, shown in kinds, titles.get(shown, ""), "right", digits)
 
 
 def features(node: Any, name: str, image: vtk.vtkImageData, geometry: Geometry) -> Any:
@@ -116,14 +114,13 @@ def features(node: Any, name: str, image: vtk.vtkImageData, geometry: Geometry) 
     return node
 
 
-def confidences(node: Any, fixed: np.ndarray, moved: np.ndarray, confidence: np.ndarray, bars: bool) -> Any:
+def confidences(node: Any, fixed: np.ndarray, moved: np.ndarray, confidence: np.ndarray) -> Any:
     """Show all fixed points as spheres in the colours of their confidence; returns the node.
 
     Args:
         node: an earlier model, or None.
         fixed, moved: (N, 3), RAS mm: the points, and the points mapped by the result.
         confidence: (N,), 0 to 1.
-        bars: whether to show a colour bar.
     """
     node = node or newNode("vtkMRMLModelNode", _("Confidence of the correspondences"))
     data = vtk.vtkPolyData()
@@ -143,11 +140,11 @@ def confidences(node: Any, fixed: np.ndarray, moved: np.ndarray, confidence: np.
     result = vtk.vtkPolyData()
     result.ShallowCopy(glyphs.GetOutput())
     node.SetAndObservePolyData(result)
-    _model(node, CONFIDENCE, 0.0, 1.0, _("confidence"), "left", bars)
+    _model(node, CONFIDENCE, 0.0, 1.0, _("confidence"), "left")
     return node
 
 
-def partners(node: Any, fixed: np.ndarray, positions: np.ndarray, probability: np.ndarray, bars: bool) -> Any:
+def partners(node: Any, fixed: np.ndarray, positions: np.ndarray, probability: np.ndarray) -> Any:
     """Show lines from a point to its possible partners, in the colours of their probability; returns the node.
 
     Args:
@@ -155,7 +152,6 @@ def partners(node: Any, fixed: np.ndarray, positions: np.ndarray, probability: n
         fixed: (3,), RAS mm.
         positions: (K, 3), RAS mm, mapped into the fixed volume.
         probability: (K,).
-        bars: whether to show a colour bar.
     """
     node = node or newNode("vtkMRMLModelNode", _("Partners of the point"))
     count = len(positions)
@@ -167,7 +163,7 @@ def partners(node: Any, fixed: np.ndarray, positions: np.ndarray, probability: n
     lines.SetLines(cells)
     _add(lines, PROBABILITY, np.repeat(probability, 2))
     node.SetAndObservePolyData(lines)
-    display = _model(node, PROBABILITY, 0.0, max(float(probability.max()) if count else 1.0, 0.05), _("probability"), "right", bars)
+    display = _model(node, PROBABILITY, 0.0, max(float(probability.max()) if count else 1.0, 0.05), _("probability"), "right")
     display.SetLineWidth(4)
     display.SetLighting(False)
     display.SetSliceDisplayModeToProjection()
@@ -230,7 +226,7 @@ def _display(node: Any, colors: Any, low: float, high: float) -> Any:
     return display
 
 
-def _model(node: Any, scalars: str, low: float, high: float, title: str, place: str, bars: bool) -> Any:
+def _model(node: Any, scalars: str, low: float, high: float, title: str, place: str) -> Any:
     if node.GetDisplayNode() is None:
         node.CreateDefaultDisplayNodes()
     display = node.GetDisplayNode()
@@ -244,7 +240,7 @@ def _model(node: Any, scalars: str, low: float, high: float, title: str, place: 
     display.SetSliceIntersectionThickness(3)
     display.SetVisibility(True)
     display.EndModify(state)
-    showBar(display, bars, title, place, 2)
+    showBar(display, True, title, place, 2)
     return display
 
 

@@ -61,7 +61,7 @@ def probabilitiesText(answer: dict[str, Any]) -> str:
     second = _("Expected {length:.1f} mm from the result ({way}), \u00b1\u00a0{deviation:.1f}\u00a0mm.").format(
         length=np.linalg.norm(expected), way=_way(expected), deviation=answer["deviation_mm"]
     )
-    third = _("Entropy {bits:.1f} of at most {most:.1f} bits: as uncertain as among {count:.0f} equally probable positions.").format(
+    third = _("Uncertainty {bits:.1f} of at most {most:.1f} bits: as uncertain as among {count:.0f} equally probable positions.").format(
         bits=answer["bits"], most=answer["most_bits"], count=2.0 ** answer["bits"]
     )
     return "<br>".join((first, second, third))

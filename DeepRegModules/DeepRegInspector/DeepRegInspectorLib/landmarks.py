@@ -26,8 +26,10 @@ from deepreg_slicer.transforms import sampling
 from deepreg_slicer.volumes import mapPoints, snapshot, worldGeometry
 from DeepRegInspectorLib.mapping import FLIP, FixedToMoving, belowTransform, checkNotBelow, contains, gridOf, imageGrid, leftOut, ownGrid
 
-#: Beginning of the description of a moving point that was proposed and is not yet reviewed.
+#: Beginning of the description of a moving point that was proposed and is not yet accepted; its pair is in no figure.
 PROPOSED = "proposed"
+#: Description of such a point that was dragged to another position.
+CORRECTED = f"{PROPOSED}, corrected"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Pairs(LandmarkErrors):
         indices: numbers of both points in their lists.
         unpaired: number of points of both lists that have no partner.
         remarks: sentences on how the points were paired.
+
+    Pairs whose partner is proposed and not yet accepted are not used.
     """
 
     names: list[str]
@@ -47,6 +51,11 @@ class Pairs(LandmarkErrors):
     indices: list[tuple[int, int]]
     unpaired: int = 0
     remarks: tuple[str, ...] = ()
+
+    @property
+    def proposed(self) -> np.ndarray:
+        """Mask (N,) of the pairs whose partner is proposed and not yet accepted."""
+        return np.array([note.startswith(PROPOSED) for note in self.notes], dtype=bool)
 
     def figures(self) -> dict[str, Any]:
         """Return all figures as plain data, see ``DeepRegInspectorLogic.landmarkErrors``."""
@@ -71,6 +80,7 @@ class Pairs(LandmarkErrors):
             "outlier_limit_mm": self.outlier_limit,
             "outside_field": int(self.outside.sum()),
             "unpaired": self.unpaired,
+            "proposed": int(self.proposed.sum()),
             "notes": list(self.remarks),
             "each": each,
         }
@@ -136,12 +146,13 @@ def pairsOf(fixed: Any, moving: Any, transform: Any, fixedVolume: Any = None, ot
     outside = outsideOf(transform, here, fixedVolume) if count else np.zeros(0, dtype=bool)
     used = np.array([bool(fixed.GetNthControlPointSelected(number)) for number in first], dtype=bool)
     notes = [moving.GetNthControlPointDescription(number) for number in second]
+    used &= np.array([not note.startswith(PROPOSED) for note in notes], dtype=bool)
     indices = list(zip(first, second, strict=True))
     remarks = tuple(sentence(note) for note in found.notes)
     return Pairs(here, there, mapped, outside, used, names, notes, indices, found.unpaired, remarks)
 
 
-def _volumeGrid(volume: Any, transform: Any = None, others: Iterable[Any] = ()) -> ImageGrid | None:
+def volumeGrid(volume: Any, transform: Any = None, others: Iterable[Any] = ()) -> ImageGrid | None:
     """Return the grid (LPS mm) of a volume in the world, a moving one without the transform that is measured; None without a usable one."""
     if volume is None:
         return None
@@ -165,7 +176,7 @@ def misreadRemarks(
     if not len(pairs):
         return ()
     fixed, moving = pairs.fixed * FLIP, pairs.moving * FLIP
-    grids = (_volumeGrid(fixedVolume), _volumeGrid(movingVolume, transform, others))
+    grids = (volumeGrid(fixedVolume), volumeGrid(movingVolume, transform, others))
     mapping = FixedToMoving(transform)
 
     def errors(one: np.ndarray, two: np.ndarray) -> LandmarkErrors:

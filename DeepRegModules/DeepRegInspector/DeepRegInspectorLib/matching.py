@@ -13,8 +13,9 @@ from deepreg_slicer.volumes import mapPoints, snapshot
 from DeepRegInspectorLib.mapping import FixedToMoving, belowTransform
 
 _FINEST = 0.5  # mm; finer than any image's content
-# Below this confidence the match in the image is on average less accurate than the prediction of the transform.
-_LEAST_CONFIDENCE = 0.1
+#: Below this confidence no partner is proposed: the match in the image is on average less accurate than the prediction of the transform,
+#: and the prediction itself would have no error by construction.
+LEAST_CONFIDENCE = 0.1
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,12 @@ class Proposal:
     """A proposed partner of a landmark.
 
     Args:
-        position: RAS mm, in the moving image.
+        position: RAS mm, in the moving image; None if the image does not show the partner.
         predicted: by the transform alone.
-        confidence: 0 to 1; 0 if the window has no distinctive content.
+        confidence: 0 to 1; 0 if the window has no distinctive content. Without a position it is below :data:`LEAST_CONFIDENCE`.
     """
 
-    position: np.ndarray
+    position: np.ndarray | None
     predicted: np.ndarray
     confidence: float
 
@@ -56,11 +57,12 @@ class Matcher:
         if not np.isfinite(linear).all() or not 0.2 < np.linalg.det(linear) < 5.0:
             linear = np.eye(3)
         if window <= 0.0:
-            return Proposal(predicted, predicted, 0.0)
+            return Proposal(None, predicted, 0.0)
         found = match_point(self._fixed, self._moving, point, predicted, linear, self._step, window)
-        trusted = found.confidence >= _LEAST_CONFIDENCE and found.shift <= 1.8 * window
-        if not trusted:
-            return Proposal(predicted, predicted, min(found.confidence, _LEAST_CONFIDENCE))
+        if found.confidence < LEAST_CONFIDENCE:
+            return Proposal(None, predicted, found.confidence)
+        if found.shift > 1.8 * window:  # at the corner of the window: the partner may be beyond
+            return Proposal(None, predicted, 0.0)
         return Proposal(found.position, predicted, found.confidence)
 
 

@@ -1,4 +1,4 @@
-"""The Inspector's panel, which consists of sections.
+"""The panel of the module Review, which consists of sections.
 
 A section is one part of the panel, in a file of its own in ``sections/``. To add one:
 
@@ -15,6 +15,7 @@ A section is one part of the panel, in a file of its own in ``sections/``. To ad
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import slicer
@@ -25,6 +26,7 @@ from deepreg_slicer.node_widgets import connectWidgets, replaceUnknownChoices
 from deepreg_slicer.parameter_sets import ParameterSetSelector, presentSet
 from deepreg_slicer.wrapped_text import WrappedText
 from DeepRegInspectorLib.context import INPUTS, InspectorContext
+from DeepRegInspectorLib.kept_views import KeptViews
 from DeepRegInspectorLib.sections.base import Section, shareToolTips
 from DeepRegInspectorLib.sections.deformation import DeformationSection
 from DeepRegInspectorLib.sections.errors_shown import ErrorsShownSection
@@ -84,6 +86,7 @@ class InspectorPanel:
     def __init__(self, ui: Any, logic: Any, moduleName: str) -> None:
         self.ui, self.logic = ui, logic
         self.context = InspectorContext(ui, logic, moduleName)
+        self._views = KeptViews()
         self._tags: list[Any] = []
         self._observed: dict[str, tuple[Any, list[int]]] = {}
         self._nodeObserver: tuple[Any, int] | None = None
@@ -95,10 +98,10 @@ class InspectorPanel:
             self.sections[kind.name] = kind(self.context)
         self._inputs = tuple(dict.fromkeys((*INPUTS, *(name for section in self.sections.values() for name in section.inputs))))
         self.context.showStatus("")
-        whole = ui.inputsCollapsibleButton.parentWidget()
+        whole = ui.inputsCollapsibleButton.parentWidget()  # the part that scrolls
         shareToolTips(whole)
         self._texts = WrappedText(*(label for label in slicer.util.findChildren(whole, className="QLabel") if label.wordWrap))
-        self.parameterSets = ParameterSetSelector(self, ui.parameterNodeSelector, moduleName, _("Registration inspector"))
+        self.parameterSets = ParameterSetSelector(self, ui.parameterNodeSelector, moduleName, _("Review"))
 
     @property
     def node(self) -> Any:
@@ -158,6 +161,7 @@ class InspectorPanel:
             self._resume()
             return
         self.rest()
+        self._views.forget()
         self._disconnectNode()
         self.context.node, self._tags, self._nodeObserver = node, [], None
         self._known = {}
@@ -181,10 +185,30 @@ class InspectorPanel:
             self.context.showStatus(replaced)
 
     def _resume(self) -> None:
-        """Observe events again."""
+        """Observe events again, and show again what was shown when the module was left, unless the views have changed meanwhile."""
+        if not self._views.entered and not self._views.enter():
+            for section in self.sections.values():
+                section.hide()
         for section in self.sections.values():
             section.resume()
         self.context.refreshSoon()
+
+    def keys(self) -> dict[str, Callable[[], None]]:
+        """Return what the keys of the panel do."""
+        return {"Ctrl+Return": self._acceptByKey, "Ctrl+Enter": self._acceptByKey, "Escape": self._stopByKey}
+
+    def firstWidget(self) -> Any:
+        """Return the widget that has the focus when the panel is entered: the transform without one, else picking."""
+        return self.ui.transformSelector if self.node.transform is None else self.ui.pickButton
+
+    def _acceptByKey(self) -> None:
+        if self.ui.acceptButton.enabled:
+            self.sections["landmarks"].accept()
+
+    def _stopByKey(self) -> None:
+        """Stop picking, and the writing of a report."""
+        self.sections["picking"].rest()
+        self.sections["report"].cancel()
 
     def onNodeRemoved(self) -> None:
         """React to the removal of a node, which may be an input."""
@@ -271,15 +295,19 @@ class InspectorPanel:
     # --------------------------------------------------------------------- end
 
     def rest(self) -> None:
-        """Rest while another module is open: observe no events of views."""
+        """Rest while another module is open: observe no events of views, and put the views back."""
         for section in self.sections.values():
             section.rest()
+        self._views.leave()
+        for section in self.sections.values():
+            section.onViewsPutBack()
 
     def cleanup(self) -> None:
         """Stop all computations and observations."""
         self.setParameterNode(None)
         for section in self.sections.values():
             section.cleanup()
+        self._views.cleanup()
         self.context.cleanup()
         self.context.client.busyChanged.disconnect(self._onBusy)
         self.context.client.release(self)

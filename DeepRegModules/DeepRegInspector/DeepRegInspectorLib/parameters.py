@@ -33,7 +33,6 @@ class InspectorParameterNode:
     display3D: bool
     overlay: Annotated[str, Choice(list(OVERLAYS)), Default("none")]
     map: Annotated[str, Choice(list(MAPS)), Default("none")]
-    colorBars: Annotated[bool, Default(True)]
     probe: bool
     explainShown: Annotated[str, Choice(list(EXPLAINED)), Default("none")]
     explainStage: str

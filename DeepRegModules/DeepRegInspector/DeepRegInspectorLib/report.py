@@ -19,7 +19,7 @@ from deepreg_slicer.labels import writeComparison
 from deepreg_slicer.provenance import readReport
 from deepreg_slicer.volumes import snapshot, worldGeometry, writeVolume
 from deepreg_slicer.worker_task import WorkerTask
-from DeepRegInspectorLib.landmarks import PROPOSED, pairsOf
+from DeepRegInspectorLib.landmarks import pairsOf
 from DeepRegInspectorLib.mapping import FLIP, checkNotBelow, leftOut, ownGrid
 
 #: Entries of the run's report that the engine's report uses; the others are large or measured again.
@@ -192,21 +192,20 @@ class ReportTask(WorkerTask):
         inputs = self._inputs
         pairs = pairsOf(inputs.fixedPoints, inputs.movingPoints, inputs.transform, inputs.fixedVolume)
         used = np.flatnonzero(pairs.used)
-        if len(used) < len(pairs):
-            text = _("{count} of {all} landmark pairs are not selected and are excluded")
-            remarks.append(text.format(count=len(pairs) - len(used), all=len(pairs)))
+        if proposed := int(pairs.proposed.sum()):
+            text = _("landmark partners that are proposed and not accepted, and are excluded: {count} of {all}")
+            remarks.append(text.format(count=proposed, all=len(pairs)))
+        if (excluded := len(pairs) - len(used) - proposed) > 0:
+            text = _("landmark pairs that are not selected, and are excluded: {count} of {all}")
+            remarks.append(text.format(count=excluded, all=len(pairs)))
         # The file holds only samples of such a transform.
         if ownGrid(inputs.transform) is None and pairs.outside[used].any():
-            text = _("{count} of {all} landmarks lie outside the transform's grid and are excluded")
+            text = _("landmarks outside the transform's grid, which are excluded: {count} of {all}")
             remarks.append(text.format(count=pairs.outside[used].sum(), all=len(used)))
             used = np.flatnonzero(pairs.counted)
         remarks += pairs.remarks
         if pairs.unpaired and len(pairs):
-            remarks.append(_("{count} landmarks have no partner and are excluded").format(count=pairs.unpaired))
-        proposed = sum(pairs.notes[number].startswith(PROPOSED) for number in used)
-        if proposed:
-            text = _("{count} landmark partners are proposals that were not reviewed: their errors do not measure the registration")
-            remarks.append(text.format(count=proposed))
+            remarks.append(_("landmarks without a partner, which are excluded: {count}").format(count=pairs.unpaired))
         if not len(used):
             return {}
         written = {}

@@ -9,7 +9,7 @@ import numpy as np
 import qt
 from slicer.i18n import tr as _
 
-from deepreg_slicer.appearance import BAD, setColumnWidths, setRowHeight, toneColor
+from deepreg_slicer.appearance import BAD, keepHeading, setColumnWidths, setRowHeight, toneColor
 from deepreg_slicer.signals import Signal
 from DeepRegInspectorLib.landmarks import PROPOSED, Pairs
 
@@ -17,9 +17,9 @@ _NAME, _BEFORE, _AFTER, _OTHER, _NOTE = 0, 1, 2, 3, 4
 _AXES = (5, 6, 7, 8, 9, 10)  # errors along R, A, S after and before
 _COLUMNS = 17
 _OUTLIER, _OUTSIDE = _("outlier"), _("outside")
-# No error, half, and the end of the range of colours: pale, for black letters, and distinguishable with a colour deficiency.
+# No error, half, and the end of the range of colours: as other magnitudes from blue to yellow, but pale, for black letters.
 _UNKNOWN = (225, 225, 225)
-_COLORS = np.array([[222.0, 238.0, 250.0], [255.0, 245.0, 200.0], [247.0, 178.0, 140.0]])
+_COLORS = np.array([[150.0, 185.0, 255.0], [190.0, 220.0, 200.0], [255.0, 235.0, 90.0]])
 
 
 class PairsTable:
@@ -71,6 +71,9 @@ class PairsTable:
         header.setSortIndicatorShown(False)
         setColumnWidths(widget, {**dict.fromkeys(range(_COLUMNS), "-88.888"), _NAME: "F-18", _NOTE: _("proposed 0.88")}, (_NAME,))
         widget.setColumnHidden(_OTHER, True)
+        header.setSectionResizeMode(_NOTE, qt.QHeaderView.Stretch)
+        keepHeading(widget, _NOTE)
+        self.showAll(False)
         header.connect("sectionClicked(int)", self._onHeader)
         widget.connect("currentCellChanged(int,int,int,int)", self._onCell)
         widget.connect("cellClicked(int,int)", self._onClicked)
@@ -81,6 +84,11 @@ class PairsTable:
         """Number of the selected pair, -1 without one."""
         row = self.widget.currentRow()
         return self._order[row] if 0 <= row < len(self._order) else -1
+
+    def showAll(self, on: bool) -> None:
+        """Show or hide the columns of errors along the axes and of positions, with which the table is wider than most panels."""
+        for column in range(_NOTE + 1, _COLUMNS):
+            self.widget.setColumnHidden(column, not on)
 
     def select(self, number: int) -> None:
         """Select a pair, like a click."""

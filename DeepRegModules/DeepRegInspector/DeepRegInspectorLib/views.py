@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import slicer
+import vtk
 
 from deepreg_slicer.slice_views import sliceWidgets
 
@@ -148,6 +150,19 @@ def jumpMoving(moving: Any) -> None:
     """Move the moving views to a position."""
     for node in movingNodes():
         node.JumpSliceByCentering(*moving)
+
+
+def showInMoving(point: Any) -> None:
+    """Let the moving views show a point, RAS mm: in another slice if needed, and around another centre if it is beyond their borders."""
+    for node in movingNodes():
+        back = vtk.vtkMatrix4x4()
+        vtk.vtkMatrix4x4.Invert(node.GetSliceToRAS(), back)
+        beside = np.array(back.MultiplyPoint((*point, 1.0)))[:3]
+        width, height = node.GetFieldOfView()[:2]
+        if np.any(np.abs(beside[:2]) > 0.5 * np.array((width, height))):
+            node.JumpSliceByCentering(*point)
+        elif abs(beside[2]) > 1e-6:
+            node.SetSliceOffset(node.GetSliceOffset() + beside[2])
 
 
 def assign(fixedPoints: Any, movingPoints: Any, vectors: Any) -> None:

@@ -11,13 +11,12 @@ import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
 
+from deepreg_slicer.length_colors import CONFIDENCES
 from deepreg_slicer.volumes import newNode
 
 CONFIDENCE = "Confidence"
 POINT = "Point"
 COLORS = "DeepReg confidence"
-# Low, medium and high confidence; distinct also with a red-green colour vision deficiency.
-_STOPS = ((0.0, (0.80, 0.10, 0.10)), (0.5, (0.96, 0.88, 0.80)), (1.0, (0.05, 0.75, 0.65)))
 # Radius as a share of the distance between neighbours, and its bounds as shares of the cloud's size.
 _RADIUS, _BOUNDS = 0.2, (0.002, 0.012)
 _AROUND, _UP = 8, 6
@@ -127,7 +126,6 @@ def fillColors(node: object) -> None:
     node.SetAttribute("DeepReg.Colors", CONFIDENCE)
     node.SetTypeToUser()
     node.SetNumberOfColors(101)
-    places = [place for place, _ in _STOPS]
+    places = np.linspace(0.0, 1.0, len(CONFIDENCES))
     for number in range(101):
-        color = [float(np.interp(number / 100.0, places, [stop[channel] for _, stop in _STOPS])) for channel in range(3)]
-        node.SetColor(number, f"{number} %", *color, 1.0)
+        node.SetColor(number, f"{number} %", *(float(np.interp(number / 100.0, places, channel)) for channel in CONFIDENCES.T), 1.0)

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from deepreg_engine.methods.slots import Slot
 from deepreg_slicer import labels as labelmaps
 from deepreg_slicer.errors import NodeError
+from deepreg_slicer.length_colors import showBar
 from deepreg_slicer.registration import Registration, Steps
 from deepreg_slicer.request import Inputs, Outputs, Request, Result
 from deepreg_slicer.volumes import mapPoints
@@ -104,7 +105,7 @@ class PointsResult(Result):
         points = self.report.get("points", {})
         line = super().summary
         if "confident_share" in points:
-            text = _("{fixed} and {moving} points, {share:.0f} % sure")
+            text = _("points: {fixed} fixed, {moving} moving, {share:.0f} % reliable")
             share = 100.0 * points["confident_share"]
             line += f" \u00b7 {text.format(fixed=points['fixed'], moving=points['moving'], share=share)}"
         return line
@@ -201,5 +202,6 @@ def showConfidence(display: Any) -> None:
     display.SetScalarRange(0.0, 1.0)
     display.SetAndObserveColorNodeID(clouds.confidenceColors().GetID())
     display.SetLineWidth(2)
+    showBar(display, True, _("confidence"), "left", 2)
     display.SetSliceIntersectionThickness(3)
     display.SetLighting(False)

@@ -100,7 +100,7 @@ def check(node: Any, segmentId: str, option: str) -> None:
 
 def tooFew(name: str, count: int, option: str) -> NodeError:
     """Return the error of a set with too few points."""
-    message = _("{name} has {count} different points") if count else _("{name} has no points")
+    message = _("{name} has too few different points ({count})") if count else _("{name} has no points")
     return NodeError(message.format(name=name, count=count), _("at least {least} are needed").format(least=FEWEST), option)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import slicer
 
+from deepreg_slicer.length_colors import barOf, showBar
 from deepreg_slicer.slice_views import sliceWidgets
 
 
@@ -23,6 +24,9 @@ def show(node: Any, on: bool) -> None:
     display = node.GetDisplayNode()
     display.SetVisibility(on)
     display.SetVisibility2D(on)
+    bar = barOf(display)
+    if bar is not None:
+        showBar(display, on, bar.GetTitleText(), "left", 2)
 
 
 def hideBelow(node: Any, confidence: float) -> None:

@@ -53,7 +53,7 @@ _KINDS = {
         "Dice",
         4,
         _(
-            "Mean Dice over {pairs} pairs: {before:.3f} before, {aligned:.3f} aligned, {mind:.3f} with MIND, {learned:.3f} with the"
+            "Mean Dice (pairs: {pairs}): {before:.3f} before, {aligned:.3f} aligned, {mind:.3f} with MIND, {learned:.3f} with the"
             " learned features."
         ),
     ),
@@ -63,7 +63,7 @@ _KINDS = {
         "mm",
         2,
         _(
-            "Mean target registration error over {pairs} pairs: {before:.2f} mm before, {aligned:.2f} mm aligned, {positions:.2f} mm by"
+            "Mean target registration error (pairs: {pairs}): {before:.2f} mm before, {aligned:.2f} mm aligned, {positions:.2f} mm by"
             " positions alone, {learned:.2f} mm with the learned features. Less is better."
         ),
     ),

@@ -49,15 +49,9 @@ class ScanTable:
         widget.verticalHeader().setVisible(False)
         setRowHeight(widget, boxes=True)
         header = widget.horizontalHeader()
-        for column, mode in enumerate(
-            (qt.QHeaderView.Interactive, qt.QHeaderView.Fixed, qt.QHeaderView.Interactive, qt.QHeaderView.Stretch)
-        ):
+        for column, mode in enumerate((qt.QHeaderView.Stretch, qt.QHeaderView.Fixed, qt.QHeaderView.Interactive, qt.QHeaderView.Stretch)):
             header.setSectionResizeMode(column, mode)
-        setColumnWidths(
-            widget,
-            {_NAME: "patient-18-inspiration", _ROLE: max((title for _value, title, _about in _ROLES), key=len), _LABELS: ""},
-            (_ROLE,),
-        )
+        setColumnWidths(widget, {_ROLE: max((title for _value, title, _about in _ROLES), key=len), _LABELS: ""}, (_ROLE,))
         keepHeading(widget, _PROBLEM)
         widget.connect("cellChanged(int,int)", self._onChanged)
 

@@ -183,7 +183,7 @@ class TrainerSession:
             return _("press Estimate first: it reads the scans, and estimates time and memory of the training")
         bad = [row.name for row in self.scans.rows() if row.problem and row.role != NONE]
         if bad and not self.node.skipBad:
-            return _("scans have problems ({names}): untick them, or tick Go on without them").format(names=", ".join(bad))
+            return _("scans have problems ({names}): untick them, or tick Skip scans with problems").format(names=", ".join(bad))
         return self._memoryProblem() or self._nameProblem(self.prepared, self.node.name.strip(), folder)
 
     def _memoryProblem(self) -> str:

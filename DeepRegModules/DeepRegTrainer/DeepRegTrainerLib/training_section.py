@@ -308,7 +308,7 @@ def _counts(rows: list[Row]) -> list[str]:
     good = [row for row in rows if not row.problem]
     counts = {role: sum(row.role == role for row in good) for role in (LEARN, VALIDATE)}
     bad = [row.name for row in rows if row.problem and row.role in (LEARN, VALIDATE)]
-    lines = [_("{learn} scans to learn from, {validate} to validate with.").format(**counts)]
+    lines = [_("Scans to learn from: {learn}; to validate with: {validate}.").format(**counts)]
     if bad:
         lines.append(_("With problems: {names}.").format(names=", ".join(bad)))
     if not counts[VALIDATE]:

@@ -123,7 +123,7 @@ def test_cross_validation_of_keypoints_gives_errors_in_mm(app, hands, widget, en
     ]
     said = ui.evaluationLabel.text
     assert (
-        "over 3 pairs: 14.00 mm before, 7.33 mm aligned, 4.00 mm by positions alone, 2.50 mm with the learned features. Less is better"
+        "(pairs: 3): 14.00 mm before, 7.33 mm aligned, 4.00 mm by positions alone, 2.50 mm with the learned features. Less is better"
         in said
     )
     assert "Dice" not in said

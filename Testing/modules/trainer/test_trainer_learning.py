@@ -56,7 +56,7 @@ def test_a_training_is_left_with_the_application_resumed_in_another_and_its_mode
     from deepreg_slicer.waiting import waitUntilFree
 
     widget = chosen(app, hands)
-    assert "3 scans to learn from, 1 to validate with" in widget.ui.estimateLabel.text
+    assert "Scans to learn from: 3; to validate with: 1" in widget.ui.estimateLabel.text
     assert "GB are free" in widget.ui.estimateLabel.text
     hands.click(widget.ui.startButton)
     app.wait_for(lambda: "step 2" in widget.ui.stageLabel.text, 60, "the second step")

@@ -168,7 +168,7 @@ def test_points_learn_from_files_with_three_voxel_sizes(app, hands, widget, engi
 
 def test_the_estimate_comes_first_and_only_for_what_was_chosen(app, hands, estimated):
     ui, panel = estimated.ui, estimated.panel
-    for words in ("2 scans to learn from, 1 to validate with", "12:34 min", "0.5 s a step", "2.1 GB", "8.0 GB"):
+    for words in ("Scans to learn from: 2; to validate with: 1", "12:34 min", "0.5 s a step", "2.1 GB", "8.0 GB"):
         assert words in ui.estimateLabel.text, ui.estimateLabel.text
     assert ui.startButton.enabled
     # Another voxel size needs another estimate; another role of a scan or name of the model does not.
@@ -181,7 +181,7 @@ def test_the_estimate_comes_first_and_only_for_what_was_chosen(app, hands, estim
     hands.choose(ui.scansTable.cellWidget(0, 1), "validate")
     panel.node.name = "other"
     assert ui.startButton.enabled
-    assert "1 scans to learn from, 2" in ui.estimateLabel.text
+    assert "Scans to learn from: 1; to validate with: 2" in ui.estimateLabel.text
     # A segmentation that was painted on since is looked at again.
     import slicer
 

@@ -61,4 +61,4 @@ def run(options: argparse.Namespace) -> None:
         add_points(files, options.output, PointSet(points))
     for text in filter(None, [*notes, note, *remarks]):
         sys.stderr.write(f"note: {text}\n")
-    sys.stdout.write(f"{len(points)} keypoints; written: {options.output}\n")
+    sys.stdout.write(f"keypoints: {len(points)}; written: {options.output}\n")

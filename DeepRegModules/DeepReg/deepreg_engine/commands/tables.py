@@ -64,7 +64,7 @@ def measured_lines(report: dict[str, Any]) -> list[str]:
         rows = [["", "before", "after"]]
         for key, name in (("mean", "mean"), ("median", "median"), ("percentile95", "95 %"), ("max", "largest")):
             rows.append([f"  {name}", number(before[key]), number(after[key])])
-        lines += [f"target registration error of {after['count']} landmarks, mm", *table(rows)]
+        lines += [f"target registration error, mm (landmarks: {after['count']})", *table(rows)]
         if report["landmarks"]["outside_field"]:
             count = report["landmarks"]["outside_field"]
             lines.append(f"note: {count} more lie outside the displacement field: their error is not known")

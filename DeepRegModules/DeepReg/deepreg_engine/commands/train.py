@@ -113,7 +113,7 @@ def _estimate(options: argparse.Namespace) -> None:
     there = _of_device(found["device_memory"], found["free_device_memory"])
     memory = f"{found['memory'] / 1e9:.1f} GB of memory ({found['free_memory'] / 1e9:.1f} GB free){there}"
     scans = found["entries"] - len(found["bad"])
-    what = f"{scans} scans or pairs, " if scans else ""
+    what = f"scans or pairs: {scans}, " if scans else ""
     each = f"{found['steps']} steps of {found['step_seconds']:.2g} s"
     sys.stdout.write(f"{what}{each}: about {_time(found['seconds'])} on {found['device']}, {memory}\n")
 

@@ -206,5 +206,5 @@ def _warp_points(files: FileGroup, transform: sitk.Transform, options: argparse.
             f"no point of {options.points} lies in the displacement field", "check that they belong to it and to its frame", "points"
         )
     if outside:
-        notes.append(f"{outside} of {len(points)} points lie outside the displacement field and stay where they are")
+        notes.append(f"points outside the displacement field, which stay where they are: {outside} of {len(points)}")
     add_points(files, options.output, PointSet(map_points(transform, points.positions), points.labels))

@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.dicom_elements import Elements
 from deepreg_engine.geometry.dicom_stack import KINDS, SAME_DIRECTION, Slice, check_axes, check_regular
+from deepreg_engine.texts import counted
 
 _SHARED, _EACH = 0x52009229, 0x52009230
 POSITION, AXES, SPACING = 0x00200032, 0x00200037, 0x00280030
@@ -106,7 +107,9 @@ def _places(elements: Elements, groups: list[list[Elements]], count: int, what: 
     constant step."""
     places, axes = _stated(elements, groups, POSITION, 3), _stated(elements, groups, AXES, 6)
     if places is None or axes is None:
-        raise InputError(f"{what} has {count} frames without a position", _CONVERT)
+        raise InputError(
+            counted(count, f"{what} has 1 frame without a position", f"{what} has {count} frames without a position"), _CONVERT
+        )
     common = common_axes(axes, what)
     if not groups and len(places) == 1:
         offsets = elements.numbers(_OFFSETS, count)
@@ -115,7 +118,8 @@ def _places(elements: Elements, groups: list[list[Elements]], count: int, what: 
         if elements.text(_MODALITY) in ("NM", "PT"):  # the file states one position, and the spacing of the frames
             return places, common
     if len(places) != count:
-        raise InputError(f"{what} has {count} frames, but {len(places)} position{'s' * (len(places) > 1)}", _CONVERT)
+        few, many = f"{what} has {count} frames, but 1 position", f"{what} has {count} frames, but {len(places)} positions"
+        raise InputError(counted(len(places), few, many), _CONVERT)
     return places, common
 
 

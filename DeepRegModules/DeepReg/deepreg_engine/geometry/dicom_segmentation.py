@@ -25,6 +25,7 @@ from deepreg_engine.geometry.dicom_frames import (
     stored_values,
 )
 from deepreg_engine.geometry.dicom_stack import SMALLEST_TOLERANCE, check_not_sheared, tolerance
+from deepreg_engine.texts import counted
 
 _CLASS = 0x00080016
 _SEGMENTS, _NUMBER, _LABEL, _REFERENCED = 0x00620002, 0x00620004, 0x00620005, 0x0062000B
@@ -82,7 +83,8 @@ def read_segmentation(elements: Elements, what: str, notes: list[str]) -> sitk.I
         overlaps = _fill(array, inside, values, level, found)
     notes.append(f"{what} has the segments {', '.join(f'{value} {name}' for value, name in sorted(found.items()))}")
     for name, voxels in overlaps.items():
-        notes.append(f"{what}: {name} overlaps other segments in {voxels} voxels, which were given to {name} alone")
+        one = f"{what}: {name} overlaps other segments in 1 voxel, which was given to {name} alone"
+        notes.append(counted(voxels, one, f"{what}: {name} overlaps other segments in {voxels} voxels, which were given to {name} alone"))
     return _named(image_of(array, first, axes, spacing), found)
 
 

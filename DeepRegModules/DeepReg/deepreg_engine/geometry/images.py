@@ -19,6 +19,7 @@ from deepreg_engine.geometry.label_like import image_note
 from deepreg_engine.geometry.nifti_placement import placement_note
 from deepreg_engine.geometry.segments import copy_segments, layer_count
 from deepreg_engine.geometry.stored_voxels import read_checked
+from deepreg_engine.texts import counted
 
 # Endings under which ITK writes a volume and its geometry in one file. A pair of header and data (.mhd, .img) cannot be renamed.
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -116,7 +117,8 @@ def check_intensities(image: sitk.Image, role: str, path: str | os.PathLike = ""
         bad = int(array.size - np.count_nonzero(np.isfinite(array)))
         bad = bad or (nifti.count_not_finite(path) if str(path) else 0)
         if bad:
-            raise InputError(f"{what} holds {bad} voxels that are NaN or infinite", "replace them by the background's value")
+            message = counted(bad, f"{what} holds 1 voxel that is NaN or infinite", f"{what} holds {bad} voxels that are NaN or infinite")
+            raise InputError(message, "replace them by the background's value")
     if array.min() == array.max():
         raise InputError(f"{what} is constant (every voxel is {array.flat[0]})", "there is nothing to align")
     if array.dtype == np.float64 and max(array.max(), -array.min()) > np.finfo(np.float32).max:

@@ -14,6 +14,7 @@ from deepreg_engine.geometry.files import suffix
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import LABEL_SUFFIXES, read_labels, resample
 from deepreg_engine.geometry.points import read_points
+from deepreg_engine.texts import counted
 
 FEWEST = 4
 # More points do not improve a registration, and take minutes and many GB.
@@ -175,12 +176,15 @@ def _checked_cloud(points: np.ndarray, role: str, thin: int, notes: list[str]) -
         raise InputError(f"the {role} points hold values that are not finite", "remove or correct them")
     single = _without_duplicates(points)
     if len(single) < len(points):
-        notes.append(f"{len(points) - len(single)} duplicates among the {role} points were left out")
+        twice = len(points) - len(single)
+        one, many = f"1 duplicate among the {role} points was left out", f"{twice} duplicates among the {role} points were left out"
+        notes.append(counted(twice, one, many))
     if thin and len(single) > thin:
         notes.append(f"{len(single)} {role} points were thinned")
         single = thinned_to(single, thin)
     if len(single) < FEWEST:
-        raise InputError(f"there are {len(single)} different {role} points", f"at least {FEWEST} are needed")
+        one, many = f"there is only 1 different {role} point", f"there are {len(single)} different {role} points"
+        raise InputError(counted(len(single), one, many), f"at least {FEWEST} are needed")
     if len(single) > MOST:
         raise InputError(f"there are {len(single)} {role} points, more than {MOST}", "thin them, for instance to 10000", "thin")
     if np.ptp(single, axis=0).max() < _SMALLEST:

@@ -9,6 +9,7 @@ import numpy as np
 
 from deepreg_engine.errors import InputError
 from deepreg_engine.geometry.point_sets import PointList, PointPair
+from deepreg_engine.texts import counted
 
 # A label that a program has made ends in the number of the point.
 _NUMBERED = re.compile(r"(.*?)(\d+)")
@@ -63,7 +64,8 @@ def paired(fixed: PointList, moving: PointList, name: str = "landmarks", partial
         raise InputError(f"no pair of {name} has a position in both lists", "give at least one")
     if not partial and (one ^ two).any():
         count, total = int((one ^ two).sum()), int((one | two).sum())
-        notes.append(f"{count} of {total} pairs of {name} have a point without a position and were left out")
+        one = f"1 of {total} pairs of {name} has a point without a position and was left out"
+        notes.append(counted(count, one, f"{count} of {total} pairs of {name} have a point without a position and were left out"))
     partners = dict(zip(first.tolist(), second.tolist(), strict=True))
     alone = np.setdiff1d(np.flatnonzero(fixed.defined), first[both]).tolist()
     missing = [(place, partners.get(place, -1)) for place in alone]
@@ -77,7 +79,9 @@ def _partners(
     if by_label is not None:
         notes, count, most = [], len(by_label[0]), max(len(fixed), len(moving))
         if count < min(len(fixed), len(moving)):
-            notes.append(f"{count} of {most} {name} have the same label in both lists: they were paired by label, and the others left out")
+            one = f"1 of {most} {name} has the same label in both lists: they were paired by label, and the others left out"
+            many = f"{count} of {most} {name} have the same label in both lists: they were paired by label, and the others left out"
+            notes.append(counted(count, one, many))
         elif (np.diff(by_label[1]) < 0).any():
             notes.append(f"the fixed and the moving {name} have the same labels in another order: they were paired by label")
         return *by_label, notes

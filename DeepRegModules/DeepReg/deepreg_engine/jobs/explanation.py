@@ -27,6 +27,7 @@ from deepreg_engine.methods.registry import find_method
 from deepreg_engine.methods.slots import LINEAR
 from deepreg_engine.metrics.mapping import map_points, outside_field
 from deepreg_engine.progress import Progress, no_progress
+from deepreg_engine.texts import counted
 
 if TYPE_CHECKING:  # torch takes seconds to import, so it is imported after the inputs are checked
     from deepreg_engine.methods.common.explain import ImageExplanation
@@ -191,7 +192,8 @@ def _open_points(
     )
     for points, side in ((fixed, "fixed"), (moving, "moving")):
         if len(points) < _FEWEST:
-            raise InputError(f"there are {len(points)} {side} points", f"at least {_FEWEST} are needed", f"{side}_points")
+            message = counted(len(points), f"there is only 1 {side} point", f"there are {len(points)} {side} points")
+            raise InputError(message, f"at least {_FEWEST} are needed", f"{side}_points")
     transform = read_transform(request.transform, notes=notes)
     moved = map_points(transform, fixed)
     progress(0.2, "loading PyTorch")

@@ -15,6 +15,7 @@ from deepreg_engine.jobs.comparison import Comparison, CrossValidationRequest, r
 from deepreg_engine.methods.base import Inputs, Task
 from deepreg_engine.methods.registry import METHODS
 from deepreg_engine.progress import Progress
+from deepreg_engine.texts import counted
 
 # Pairs of a fold that are registered at most; more hardly change the means.
 _MOST_PAIRS = 12
@@ -85,7 +86,8 @@ def _register(request: CrossValidationRequest, task: Task, features: str, modali
 
 
 def _few(scans: int, folds: int) -> tuple[str, str]:
-    return f"{scans} scans cannot be divided into {folds} folds", f"give 2 to {scans} folds" if scans > 1 else "give at least two scans"
+    message = counted(scans, f"1 scan cannot be divided into {folds} folds", f"{scans} scans cannot be divided into {folds} folds")
+    return message, f"give 2 to {scans} folds" if scans > 1 else "give at least two scans"
 
 
 LABELS = Comparison(

@@ -17,6 +17,7 @@ from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.geometry.images import background_value, resample
+from deepreg_engine.reporting.colours import LENGTHS
 from deepreg_engine.reporting.grey import VISIBLE, correlation, grey_windows, patient_mask, scaled
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ def _deformation(
     _show(place, image, grid, view, cmap="gray", vmin=0, vmax=1)
     air = _cut(np.ma.getmaskarray(lengths), view, middle)
     coloured = np.ma.masked_array(_cut(lengths.data, view, middle), air)
-    picture = _show(place, coloured, grid, view, cmap="viridis", vmin=0, vmax=top, alpha=0.55)
+    picture = _show(place, coloured, grid, view, cmap=_length_map(), vmin=0, vmax=top, alpha=0.55)
     local = np.einsum("ab,azyx->bzyx", grid.axes, field.vectors)  # along the picture's axes
     x, y = _coordinates(image, grid)
     spacing = float(max(grid.extent)) / _LINES
@@ -254,6 +255,13 @@ def _deformation(
             levels = np.arange(np.floor(target.min() / spacing), np.ceil(target.max() / spacing) + 1) * spacing
             place.contour(x, y, target, levels=levels, colors="white", linewidths=0.7, linestyles="solid")
     return picture
+
+
+def _length_map() -> Any:
+    """Return matplotlib's colour map of the colours of lengths."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list("lengths", LENGTHS)
 
 
 def _difference(place: Axes, fixed: np.ndarray, moving: np.ndarray, covered: np.ndarray, grid: ImageGrid, view: _View) -> None:

@@ -99,8 +99,7 @@ def _compute(choice: Resolved, inputs: Inputs, progress: Progress, control: RunC
     task = Task(parameters, request.options, inputs, request.requested_outputs(), request.device, control=control)
     begun, background = time.perf_counter(), None
     if method.aligns:
-        how = getattr(parameters, "kind", "the given transform" if inputs.initial else parameters.initial)
-        progress(_ALIGNMENT, f"alignment ({how})")
+        progress(_ALIGNMENT, "step 1: alignment")
         known = choice.alignment
         background = _Background(lambda: known or method.align(inputs, parameters))
         background.start()

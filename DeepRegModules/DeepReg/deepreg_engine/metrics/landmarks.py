@@ -146,7 +146,7 @@ def landmark_errors(transform: Mapping, fixed: np.ndarray, moving: np.ndarray) -
     fixed, moving = (np.asarray(points, dtype=np.float64).reshape(-1, 3) for points in (fixed, moving))
     if len(fixed) != len(moving):
         raise InputError(
-            f"there are {len(fixed)} fixed landmarks but {len(moving)} moving landmarks", "each needs its partner, in the same order"
+            f"the numbers of landmarks differ: {len(fixed)} fixed, {len(moving)} moving", "each needs its partner, in the same order"
         )
     if len(fixed) == 0:
         raise InputError("there are no landmarks", "give at least one pair")

@@ -116,7 +116,7 @@ def jacobian_chart(histogram: dict) -> str:
     chart = _Chart(tr("Jacobian determinant"), edges[0], edges[-1], max(shares), across, tr("% of voxels"))
     chart.bars(edges, shares, _AFTER)
     chart.mark(1.0, "", "#999")
-    words = tr("folded (\u2264 0): {voxels} voxels", voxels=count(histogram["folded"]))
+    words = tr("folded voxels (\u2264 0): {voxels}", voxels=count(histogram["folded"]))
     if histogram["beyond"]:
         words += "; " + tr("above {limit}: {voxels}", limit=f"{edges[-1]:g}", voxels=count(histogram["beyond"]))
     kind = ' class="fold"' if histogram["folded"] else ""

@@ -9,17 +9,16 @@ import numpy as np
 
 #: Colour of folded voxels, the same as in the panels.
 FOLD = np.array([1.0, 0.0, 1.0])
-# From dark blue through green to yellow, with uniformly increasing lightness.
-_LENGTH = np.array(
+#: Magnitudes from 0 to the end of their range, also in the panels: from blue to yellow, with increasing lightness, visible on black.
+LENGTHS = np.array(
     [
-        [0.27, 0.00, 0.33],
-        [0.28, 0.17, 0.48],
-        [0.23, 0.32, 0.55],
-        [0.17, 0.44, 0.56],
-        [0.13, 0.57, 0.55],
-        [0.21, 0.69, 0.48],
-        [0.43, 0.80, 0.35],
-        [0.71, 0.87, 0.17],
+        [0.16, 0.33, 0.90],
+        [0.14, 0.46, 0.88],
+        [0.14, 0.58, 0.80],
+        [0.24, 0.68, 0.68],
+        [0.42, 0.77, 0.54],
+        [0.62, 0.84, 0.39],
+        [0.82, 0.89, 0.25],
         [0.99, 0.91, 0.14],
     ]
 )
@@ -29,8 +28,8 @@ _SMALLER, _LARGER = np.array([0.16, 0.42, 0.86]), np.array([0.88, 0.24, 0.14])
 
 def length_colours(share: np.ndarray) -> np.ndarray:
     """Return colours (..., 3) for lengths (...), given as shares 0 to 1 of the longest displacement."""
-    place = np.clip(share, 0.0, 1.0) * (len(_LENGTH) - 1)
-    return np.stack([np.interp(place, np.arange(len(_LENGTH)), channel) for channel in _LENGTH.T], axis=-1)
+    place = np.clip(share, 0.0, 1.0) * (len(LENGTHS) - 1)
+    return np.stack([np.interp(place, np.arange(len(LENGTHS)), channel) for channel in LENGTHS.T], axis=-1)
 
 
 def jacobian_colours(determinant: np.ndarray, doublings: float) -> tuple[np.ndarray, np.ndarray]:

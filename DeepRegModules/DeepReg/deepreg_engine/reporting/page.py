@@ -176,7 +176,7 @@ def _more(content: dict[str, Any]) -> str:
     if "landmarks" in figures and figures["landmarks"]["outside_field"]:
         sentences.append(
             tr(
-                "{outside} of {all} landmarks lie outside the displacement field: their error is not known, and no figure includes them.",
+                "Landmarks outside the displacement field: {outside} of {all}. Their error is not known, and no figure includes them.",
                 outside=figures["landmarks"]["outside_field"],
                 all=len(figures["landmarks"]["each"]),
             )

@@ -48,7 +48,7 @@ REMARKS = (
         "",
         "check the orientation in the files of both images",
     ),
-    Remark("no alignment", "Alignment", "mutual information found no alignment", "bad", "no alignment of the images was found", _SAME_PART),
+    Remark("no alignment", "Alignment", "no alignment of the images was found", "bad", "no alignment of the images was found", _SAME_PART),
     Remark("implausible", "Alignment", "the images could not be aligned", "bad", "the images could not be aligned", _SAME_PART),
     Remark(
         "stretch",
@@ -86,7 +86,7 @@ REMARKS = (
     Remark(
         "few keypoints",
         "Keypoints",
-        "which do not show a deformation reliably",
+        "too few keypoints to show a deformation reliably",
         "check",
         "an image has few keypoints",
         "give a mask of the organ, or use the Dense method",

@@ -72,6 +72,12 @@ class Section:
     def rest(self) -> None:
         """Rest while another module is shown: observe no events of views."""
 
+    def onViewsPutBack(self) -> None:
+        """React after the views have been put back, because the module was left."""
+
+    def hide(self) -> None:
+        """Take note that the views do not show what this section has drawn: the module is entered, or its drawings were hidden."""
+
     def cleanup(self) -> None:
         """Clean up when the panel is destroyed: stop all computations."""
 

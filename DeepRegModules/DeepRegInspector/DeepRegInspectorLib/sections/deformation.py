@@ -9,9 +9,8 @@ from slicer.i18n import tr as _
 from deepreg_slicer import result_view
 from deepreg_slicer.beyond import linearPartOf
 from deepreg_slicer.choice_box import ChoiceBox
-from deepreg_slicer.length_colors import lengthRamp, longestOf
+from deepreg_slicer.length_colors import lengthRamp, longestOf, showBar
 from deepreg_slicer.nrrd import Geometry
-from DeepRegInspectorLib.colors import showBar
 from DeepRegInspectorLib.mapping import FLIP, gridOf, imageGrid, ownGrid
 from DeepRegInspectorLib.probe import Probe
 from DeepRegInspectorLib.sections.base import Section, showText
@@ -53,10 +52,8 @@ class DeformationSection(Section):
     def onParameters(self, changed: set[str]) -> None:
         self._showProbe()
         node = self.node
-        if changed & {"transform", "fixedVolume"} or self._shownAs[:2] != (node.display, node.display3D):
+        if changed & {"transform", "fixedVolume"} or self._shownAs != (node.display, node.display3D):
             self._show(fresh=True)
-        elif self._shownAs[2:] != (node.colorBars,):
-            self._show()
 
     def onModified(self, name: str) -> None:
         self._showProbe()
@@ -78,6 +75,9 @@ class DeformationSection(Section):
     def rest(self) -> None:
         self.probe.stop()
 
+    def hide(self) -> None:
+        self.node.display = "none"
+
     # ----------------------------------------------------------------- display
 
     def _show(self, fresh: bool = False) -> None:
@@ -85,7 +85,7 @@ class DeformationSection(Section):
         node, ui = self.node, self.ui
         if node is None or self.context.updating:
             return
-        self._shownAs = (node.display, node.display3D, node.colorBars)
+        self._shownAs = (node.display, node.display3D)
         if node.transform is None:
             showText(ui.displayInfoLabel, "")
             return
@@ -106,13 +106,13 @@ class DeformationSection(Section):
         result_view.showDeformation(shown, node.fixedVolume, node.display, spacing, node.display3D, longest)
         display = shown.GetDisplayNode()
         display.SetColorMap(lengthRamp(max(longest, 0.1)))
-        showBar(display, node.colorBars, _("deformation (mm)"), "right")
+        showBar(display, True, _("deformation (mm)"), "right")
         what = {
             "grid": _("Lines every {spacing:g} mm"),
             "glyphs": _("Arrows every {spacing:g} mm"),
             "contours": _("A line every {spacing:g} mm of displacement"),
         }
-        coloured = _("; coloured by displacement, from 0 (blue) to {longest:.1f} mm (red).").format(longest=longest)
+        coloured = _("; coloured by displacement, from 0 (blue) to {longest:.1f} mm (yellow).").format(longest=longest)
         showText(ui.displayInfoLabel, what[node.display].format(spacing=spacing) + coloured + self._alignment())
 
     def _hide(self, transform: Any) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from deepreg_slicer.length_colors import showBar
 from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.volumes import newNode
 from DeepRegInspectorLib import charts, views
-from DeepRegInspectorLib.colors import showBar
 from DeepRegInspectorLib.sections.base import Section
 
 
@@ -34,7 +34,7 @@ class ErrorsShownSection(Section):
 
     def _showBar(self) -> None:
         # Slices side by side are too narrow for the bar; the 3D view beside them shows it.
-        showBar(self.node.vectors.GetDisplayNode(), self.node.colorBars, _("error (mm)"), "right, below", in2D=not views.isSideBySide())
+        showBar(self.node.vectors.GetDisplayNode(), True, _("error (mm)"), "right, below", in2D=not views.isSideBySide())
 
     def refresh(self) -> None:
         node = self.node
@@ -69,6 +69,9 @@ class ErrorsShownSection(Section):
         node.vectors.GetDisplayNode().SetVisibility(True)
         self._showBar()
         views.assign(node.fixedPoints, node.movingPoints, node.vectors)
+
+    def hide(self) -> None:
+        self.ui.vectorsButton.checked = False
 
     def _onHistogram(self, *_arguments: Any) -> None:
         node = self.node

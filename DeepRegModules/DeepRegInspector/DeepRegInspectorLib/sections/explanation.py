@@ -29,7 +29,7 @@ _SHOWN = (
     ("heat", _("probability around the point"), _("The probability of each displacement, shown at the position that it leads to.")),
     (
         "entropy",
-        _("entropy"),
+        _("uncertainty"),
         _("Uncertainty of the displacement at each voxel, in bits: 0 is certain; at the maximum all displacements are equally probable."),
     ),
     ("offset", _("expected displacement"), _("Distance of the mean of the probabilities from the result, mm.")),
@@ -43,7 +43,7 @@ OFFERED = {
     "descent": ("none", "fixedFeatures", "movingFeatures"),
     "points": ("none", "confidences"),
 }
-_BUSY = (_("Sending the pair to the worker..."), _("Computing..."))
+_BUSY = (_("Preparing the pair..."), _("Computing..."))
 _INPUTS = {"transform", "fixedVolume", "movingVolume"}
 # Partners of a smaller probability are not shown.
 _LEAST = 0.01
@@ -143,8 +143,20 @@ class ExplanationSection(Section):
         fitHeight(ui.explainMethodLabel)
         fitHeight(ui.explainLabel)
 
+    def resume(self) -> None:
+        self._showPoint(True)
+
     def rest(self) -> None:
         self.point.stopPicking()
+        self._showPoint(False)
+
+    def hide(self) -> None:
+        self.node.explainShown = "none"
+
+    def _showPoint(self, on: bool) -> None:
+        point = self.node.explainedPoint if self.node is not None else None
+        if point is not None and point.GetDisplayNode() is not None:
+            point.GetDisplayNode().SetVisibility(on)
 
     def cleanup(self) -> None:
         self.session.about(None)

@@ -14,10 +14,11 @@ from deepreg_slicer.choice_box import ChoiceBox
 from deepreg_slicer.confidence import colorConfidence, expectedErrorOf
 from deepreg_slicer.cooperative import Cooperative
 from deepreg_slicer.engine_texts import sentence
+from deepreg_slicer.length_colors import showBar
 from deepreg_slicer.timers import makeTimer, releaseTimer
-from deepreg_slicer.volumes import newNode, setVolume
+from deepreg_slicer.volumes import newNode, setVolume, uniqueName
 from DeepRegInspectorLib import fields, overlay, views
-from DeepRegInspectorLib.colors import jacobianColors, jacobianSpan, lengthColors, showBar
+from DeepRegInspectorLib.colors import jacobianColors, jacobianSpan, lengthColors
 from DeepRegInspectorLib.sections.base import Section, showText
 
 _FLICKER = 500  # ms
@@ -25,7 +26,7 @@ _OVERLAYS = (
     ("none", _("not shown"), _("Only the fixed volume.")),
     ("fade", _("fade"), _("The warped moving volume over the fixed one.")),
     ("checkerboard", _("checkerboard"), _("Alternating fields of both volumes: edges have to continue across fields.")),
-    ("flicker", _("flicker"), _("The two volumes alternate: structures that move are not aligned.")),
+    ("flicker", _("blink"), _("The two volumes alternate: structures that move are not aligned.")),
     ("difference", _("difference"), _("Warped minus fixed. It is meaningful only if both have the same contrast.")),
 )
 _MAPS = (
@@ -64,7 +65,7 @@ class ImagesSection(Section):
         self.map = ChoiceBox(self.ui.mapComboBox, _MAPS)
         self.flicker = makeTimer(_FLICKER, self.onFlicker)
         self._flickerOn = False
-        self._barShown: tuple[Any, ...] = ()
+        self._barShown = ""
         self.ui.overlaySlider.connect("valueChanged(double)", lambda _value: self._onMix())
         self.overlay.changed.connect(self._onOverlay)
         self.map.changed.connect(self._onMap)
@@ -98,7 +99,7 @@ class ImagesSection(Section):
         self.map.show(self.node.map)
 
     def onParameters(self, changed: set[str]) -> None:
-        if self._barShown != (self.node.colorBars, self.node.map):
+        if self._barShown != self.node.map:
             self._showBar()
 
     def enable(self) -> None:
@@ -114,6 +115,10 @@ class ImagesSection(Section):
 
     def rest(self) -> None:
         self.flicker.stop()
+
+    def hide(self) -> None:
+        self.node.overlay = self.node.map = "none"
+        showText(self.ui.mapInfoLabel, "")
 
     def cleanup(self) -> None:
         self._stopWork()
@@ -299,7 +304,7 @@ class ImagesSection(Section):
             node.mapVolume.CreateDefaultDisplayNodes()
         jacobian = node.map == "jacobian"
         setVolume(node.mapVolume, fields.asImage(maps.jacobian if jacobian else maps.lengths), maps.geometry)
-        node.mapVolume.SetName(slicer.mrmlScene.GenerateUniqueName(_("Jacobian") if jacobian else _("Displacement (mm)")))
+        node.mapVolume.SetName(uniqueName(_("Jacobian") if jacobian else _("Displacement (mm)"), node.mapVolume))
         display = node.mapVolume.GetDisplayNode()
         display.SetAutoWindowLevel(False)
         if jacobian:
@@ -331,9 +336,9 @@ class ImagesSection(Section):
         self._showConfidenceBar()
         if node.mapVolume is None:
             return
-        on = node.colorBars and node.map in ("jacobian", "displacement") and self.maps is not None
+        on = node.map in ("jacobian", "displacement") and self.maps is not None
         title, digits = (_("Jacobian"), 2) if node.map == "jacobian" else (_("displacement (mm)"), 1)
-        self._barShown = (node.colorBars, node.map)
+        self._barShown = node.map
         showBar(node.mapVolume.GetDisplayNode(), on, title, "left", digits)
 
     def _showConfidenceBar(self) -> None:

@@ -15,6 +15,7 @@ from deepreg_engine.geometry.files import FileGroup
 from deepreg_engine.geometry.points import PointList, read_list, write_points
 from deepreg_slicer.engine_texts import engineText, sentence
 from deepreg_slicer.landmarks import definedNumbers, pointList
+from deepreg_slicer.wording import counted
 from DeepRegInspectorLib import views
 from DeepRegInspectorLib.landmarks import asCsv, newPoint, pairing
 from DeepRegInspectorLib.mapping import FLIP
@@ -48,7 +49,12 @@ class LandmarkFilesSection(Section):
             action = menu.addAction(title)
             action.connect("triggered()", slot)
             self.actions[name] = action
+        columns = menu.addAction(_("Show all columns"))
+        columns.checkable = True
+        columns.connect("toggled(bool)", lambda on: self.context.sections["landmarks"].table.showAll(bool(on)))
+        self.actions["columns"] = columns
         self.ui.pointsMenuButton.setMenu(menu)
+        self.ui.pointsMenuButton.setPopupMode(qt.QToolButton.InstantPopup)
 
     def enable(self) -> None:
         fixed, moving = definedNumbers(self.node.fixedPoints), definedNumbers(self.node.movingPoints)
@@ -101,7 +107,11 @@ class LandmarkFilesSection(Section):
             node.EndModify(state)
         views.assign(self.node.fixedPoints, self.node.movingPoints, self.node.vectors)
         self.context.refresh()
-        text = _("{count} points were read from {path} into {name}.").format(count=int(found.defined.sum()), path=path, name=node.GetName())
+        text = counted(
+            int(found.defined.sum()),
+            _("{count} point was read from {path} into {name}."),
+            _("{count} points were read from {path} into {name}."),
+        ).format(path=path, name=node.GetName())
         missing = int((~found.defined).sum())
         if missing:
             notes.append(_("points without a position, which keep their place: {count}").format(count=missing))
@@ -125,8 +135,12 @@ class LandmarkFilesSection(Section):
             write_points(path, PointList(points.positions[: points.placed], points.labels[: points.placed]))
         except EngineError as error:
             raise RuntimeError(engineText(error.line())) from error
-        text = _("{count} points of {name} were written to {path}.")
-        self.context.showStatus(text.format(count=int(points.defined.sum()), path=path, name=node.GetName()))
+        text = counted(
+            int(points.defined.sum()),
+            _("{count} point of {name} was written to {path}."),
+            _("{count} points of {name} were written to {path}."),
+        )
+        self.context.showStatus(text.format(path=path, name=node.GetName()))
 
     def _onExportTable(self) -> None:
         path = qt.QFileDialog.getSaveFileName(None, _("Export table"), "landmark_errors.csv", _("CSV (*.csv)"))

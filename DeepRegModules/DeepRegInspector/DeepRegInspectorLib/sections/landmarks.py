@@ -11,8 +11,9 @@ from slicer.i18n import tr as _
 
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.landmarks import newPoints
-from DeepRegInspectorLib import charts, views
-from DeepRegInspectorLib.landmarks import PROPOSED, Pairs, misreadRemarks, pairsOf
+from deepreg_slicer.wording import capitalized, counted
+from DeepRegInspectorLib import charts
+from DeepRegInspectorLib.landmarks import Pairs, misreadRemarks, pairsOf
 from DeepRegInspectorLib.mapping import checkNotBelow
 from DeepRegInspectorLib.sections.base import Section, showText
 from DeepRegInspectorLib.table import PairsTable
@@ -38,7 +39,7 @@ class LandmarksSection(Section):
         self.table = PairsTable(self.ui.pairsTable)
         self.table.selected.connect(self._onSelected)
         self.table.ticked.connect(self._onTicked)
-        self.ui.acceptButton.connect("clicked(bool)", self._onAccept)
+        self.ui.acceptButton.connect("clicked(bool)", lambda *_args: self.accept())
         self.ui.removeButton.connect("clicked(bool)", self._onRemove)
 
     def lists(self) -> tuple[Any, Any]:
@@ -68,8 +69,9 @@ class LandmarksSection(Section):
         self.other = self._otherDistances()
         self.table.show(self.pairs, self.other, charts.colorRange(self.pairs))
         if self.context.sections["picking"].takeNew() and len(self.pairs):
-            self.table.mark(len(self.pairs) - 1)
-            views.jumpMoving(self.context.sections["sideBySide"].seenMoving(self.pairs.moving[-1]))
+            number = int(np.flatnonzero(self.pairs.proposed)[-1 if self.ui.pickButton.checked else 0])
+            self.table.mark(number)
+            self.context.sections["sideBySide"].showPartner(self.pairs.moving[number])
         showText(self.ui.summaryLabel, self._summary())
 
     def _otherDistances(self) -> np.ndarray | None:
@@ -93,16 +95,31 @@ class LandmarksSection(Section):
         try:
             checkNotBelow(self.node.fixedPoints, self.context.transforms(), "fixed_landmarks")
         except NodeError as error:
-            return f"{html.escape(error.message[:1].upper() + error.message[1:])}:<br>{html.escape(error.advice)}."
+            return f"{html.escape(capitalized(error.message))}:<br>{html.escape(error.advice)}."
         if not len(pairs) and pairs.unpaired:
-            return _("{count} points have no partner yet: press More, then Propose missing partners.").format(count=pairs.unpaired)
+            return counted(
+                pairs.unpaired,
+                _("{count} point has no partner yet: press More, then Propose missing partners."),
+                _("{count} points have no partner yet: press More, then Propose missing partners."),
+            )
         if not len(pairs):
             return _("There are no pairs yet. Press Pick in fixed and click a point in the fixed volume, or choose lists above.")
         stages = {name: values for name, values in self.stages().items() if len(values)}
         if not stages:
             text = _("All pairs are excluded.") if not pairs.used.any() else _("All landmarks lie outside the transform's grid.")
-            return text + self._remarks()
+            return (self._proposals() or text) + self._remarks()
         return f"{_errorTable(stages)}{self._counts()}{self._remarks()}"
+
+    def _proposals(self) -> str:
+        """Return a sentence about partners that are not accepted yet; "" without any."""
+        proposed = int(self.pairs.proposed.sum())
+        if not proposed:
+            return ""
+        return counted(
+            proposed,
+            _("{count} proposed partner is not counted yet: check it and press Accept and next."),
+            _("{count} proposed partners are not counted yet: check each and press Accept and next."),
+        )
 
     def _remarks(self) -> str:
         return "".join(f"<br>{html.escape(remark)}" for remark in self.remarks)
@@ -111,9 +128,13 @@ class LandmarksSection(Section):
         """Return the number of pairs that the figures include, and the reasons why others are excluded."""
         pairs = self.pairs
         limit, outliers = pairs.outlier_limit, int(pairs.outliers.sum())
-        text = _("{used} of {count} pairs are included.").format(used=int(pairs.counted.sum()), count=len(pairs))
+        text = counted(len(pairs), _("{used} of {count} pair is included."), _("{used} of {count} pairs are included.")).format(
+            used=int(pairs.counted.sum())
+        )
         if np.isfinite(limit):
             text += " " + _("Outliers (above {limit:.2f} mm): {outliers}.").format(limit=limit, outliers=outliers)
+        if proposals := self._proposals():
+            text += "<br>" + proposals
         if pairs.unpaired:
             text += "<br>" + _("Points without a partner: {count}.").format(count=pairs.unpaired)
         outside = _("Outside the grid of {name}, so that the error is not known: {count}.")
@@ -125,7 +146,7 @@ class LandmarksSection(Section):
 
     def enable(self) -> None:
         there = bool(len(self.pairs))
-        self.allow(self.ui.acceptButton, any(note.startswith(PROPOSED) for note in self.pairs.notes), _("No partner is proposed."))
+        self.allow(self.ui.acceptButton, self.pairs.proposed.any(), _("No partner is proposed."))
         self.allow(self.ui.removeButton, there, _("There are no pairs yet."))
 
     # -------------------------------------------------------------------- user
@@ -134,13 +155,18 @@ class LandmarksSection(Section):
         """Return numbers in the two lists of the points of a pair."""
         return self.pairs.indices[number]
 
-    def _onAccept(self, *_arguments: Any) -> None:
-        number = self.table.current
-        if number < 0 or not self.pairs.notes[number].startswith(PROPOSED):
-            number = next((n for n, note in enumerate(self.pairs.notes) if note.startswith(PROPOSED)), -1)
-            if number >= 0:
-                self.table.select(number)
+    def accept(self) -> None:
+        """Accept the proposed partner of the selected pair, and select the next proposal; without a selected one, only select it."""
+        if not self.pairs.proposed.any():
             return
+        number = self.table.current
+        if 0 <= number < len(self.pairs) and self.pairs.proposed[number]:
+            self._accept(number)
+        left = np.flatnonzero(self.pairs.proposed)
+        if len(left):
+            self.table.select(int(next((n for n in left if n > number), left[0])))
+
+    def _accept(self, number: int) -> None:
         slicer.mrmlScene.SaveStateForUndo()
         self.context.sections["picking"].accept(self._indices(number)[1])
         self.context.refresh()
@@ -156,6 +182,9 @@ class LandmarksSection(Section):
         self.context.refresh()
 
     def _onTicked(self, number: int, on: bool) -> None:
+        if on and self.pairs.proposed[number]:
+            self._accept(number)
+            return
         slicer.mrmlScene.SaveStateForUndo()
         self._setUsed(number, on)
         self.context.refresh()

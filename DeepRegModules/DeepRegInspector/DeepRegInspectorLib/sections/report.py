@@ -18,6 +18,7 @@ from deepreg_slicer.engine_texts import engineText
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.provenance import notesOf
 from deepreg_slicer.torch_state import knownMissing
+from deepreg_slicer.wording import counted
 from DeepRegInspectorLib.report import ReportInputs, ReportTask, figuresFiles, patientsOf
 from DeepRegInspectorLib.sections.base import Section
 
@@ -106,7 +107,7 @@ class ReportSection(Section):
         pairs = self.context.sections["landmarks"].pairs
         parts = []
         if len(pairs) and pairs.used.any():
-            parts.append(_("{count} landmark pairs").format(count=int(pairs.used.sum())))
+            parts.append(counted(int(pairs.used.sum()), _("{count} landmark pair"), _("{count} landmark pairs")))
         if node.fixedLabels is not None and node.movingLabels is not None:
             parts.append(_("structures"))
         if node.inverseTransform is not None:
@@ -179,11 +180,16 @@ class ReportSection(Section):
 
     # ------------------------------------------------------------------- write
 
-    def _onButton(self) -> None:
+    def cancel(self) -> None:
+        """Stop the writing of a report."""
         if self._task is not None:
             self._stop()
             self._showResult(_("Cancelled. Nothing was written."))
             self.enable()
+
+    def _onButton(self) -> None:
+        if self._task is not None:
+            self.cancel()
             return
         path = qt.QFileDialog.getSaveFileName(None, _("Write report"), "registration_report.html", _("Web pages (*.html)"))
         if path:

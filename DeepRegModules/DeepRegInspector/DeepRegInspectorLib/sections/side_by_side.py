@@ -37,6 +37,10 @@ class SideBySideSection(Section):
     def busy(self) -> bool:
         return self._settling is not None
 
+    def onParameters(self, changed: set[str]) -> None:
+        if changed & {"transform", "fixedVolume", "movingVolume"} and views.isSideBySide() and self.context.volumes():
+            self.show()
+
     def refresh(self) -> None:
         self._mapping = FixedToMoving(self.node.transform)
 
@@ -46,12 +50,26 @@ class SideBySideSection(Section):
             self.ui.sideBySideButton.checked = views.isSideBySide()
 
     def resume(self) -> None:
-        if views.isSideBySide() and self._settling is None:
+        if not views.isSideBySide() or self._settling is not None or self.node is None:
+            return
+        if self.context.volumes():
+            self.show()  # the layout of a saved scene, or the volumes, may be another one
+        else:
             self._link()
+
+    def show(self) -> None:
+        """Show both volumes side by side, at corresponding places."""
+        node = self.node
+        self._mapping = FixedToMoving(node.transform)
+        self._change(lambda: views.setSideBySide(True, node.fixedVolume, node.movingVolume, views.hasChart()))
 
     def rest(self) -> None:
         self._stopSettling()
         self._unlink()
+
+    def onViewsPutBack(self) -> None:
+        if self.node is not None:
+            views.assign(self.node.fixedPoints, self.node.movingPoints, self.node.vectors)
 
     def forget(self) -> None:
         self._stopSettling()
@@ -64,6 +82,7 @@ class SideBySideSection(Section):
         node = self.node
         if self.context.updating or node is None:
             return
+        self._mapping = FixedToMoving(node.transform)
         self._change(lambda: views.setSideBySide(bool(on), node.fixedVolume, node.movingVolume, views.hasChart()))
         if on and node.overlay == "none" and node.map == "none":
             views.setLayers(node.fixedVolume, None, 0.0)
@@ -138,6 +157,12 @@ class SideBySideSection(Section):
             return
         self._unlink()
         views.jump(*target)
+        self._link()
+
+    def showPartner(self, moving: np.ndarray) -> None:
+        """Show a moving point, RAS mm below the transform: only moving views that do not show it move, and only as far as needed."""
+        self._unlink()
+        views.showInMoving(self.seenMoving(moving))
         self._link()
 
     def seenMoving(self, point: np.ndarray) -> np.ndarray:

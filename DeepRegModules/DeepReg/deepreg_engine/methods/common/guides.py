@@ -31,7 +31,7 @@ class LandmarkPairs:
     def __post_init__(self) -> None:
         if len(self.fixed) != len(self.moving):
             raise InputError(
-                f"there are {len(self.fixed)} fixed landmarks but {len(self.moving)} moving landmarks", "each needs its partner"
+                f"the numbers of landmarks differ: {len(self.fixed)} fixed, {len(self.moving)} moving", "each needs its partner"
             )
 
     def residual(self, alignment: sitk.Transform) -> np.ndarray:

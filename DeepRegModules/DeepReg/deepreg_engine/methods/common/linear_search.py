@@ -131,7 +131,7 @@ class LinearSearch:
         starts = self._best_starts()
         if not starts:
             shift = self._grids[1].centre - self._grids[0].centre
-            note = "mutual information found no alignment; the image centres were aligned instead"
+            note = "no alignment of the images was found; only their centres were aligned"
             return Alignment(sitk.TranslationTransform(3, shift.tolist()), "geometry", (*self._notes, note))
         coarse = [self._optimise(self._scan_pair, self._transform(shift, self._kind)) for shift in starts]
         coarse = [transform for transform in coarse if transform is not None and is_plausible(transform)]

@@ -23,6 +23,7 @@ from deepreg_engine.methods.common.agreement import mismatch
 from deepreg_engine.methods.common.device import choose_device, free_memory
 from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.level import LevelData
+from deepreg_engine.methods.common.steps import Steps
 from deepreg_engine.methods.common.working_pair import working_pair
 from deepreg_engine.progress import Progress, RunControl, no_progress
 from deepreg_engine.solvers.unfolding import unfold
@@ -82,6 +83,8 @@ class Registration(Generic[P]):
         self._clock = Clock()
         self._stages: list[dict] = []
         self._notes: list[str] = []
+        #: Set by a method when its plan is made.
+        self._steps = Steps(())
 
     def _coarsest_spacing(self) -> float:
         """Return the voxel size of the coarsest grid, mm."""
@@ -99,7 +102,7 @@ class Registration(Generic[P]):
         begun = time.perf_counter()
         alignment = self._pair.alignment
         if alignment is None:
-            self._report(f"alignment ({self._parameters.initial})", 0.0)
+            self._report(self._steps.title(0), 0.0)
             pair = self._pair
             alignment = align(pair.fixed, pair.moving, self._parameters.initial, pair.fixed_mask, pair.moving_mask)
         self._clock.add("alignment", begun)
@@ -174,7 +177,7 @@ class Registration(Generic[P]):
     def _finished(self, field: torch.Tensor, grid: ImageGrid, alignment: Alignment, start: float) -> dict[str, Any]:
         """Return the fields that the results of all methods have, at the end of a run that began at ``start``."""
         begun = time.perf_counter()
-        self._report("displacement field", 0.0)
+        self._report("computing the displacement field", 0.0)
         total = self._on_grid(unfold(field), grid, alignment, self._output_grid)
         self._clock.add("field", begun)
         self._clock.seconds["total"] = time.perf_counter() - start

@@ -13,6 +13,7 @@ Heinrich, Papiez, Schnabel, Handels, Non-parametric discrete registration with c
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import SimpleITK as sitk
@@ -35,6 +36,7 @@ from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.lengths import in_millimetres, with_factor
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.registration import Registration, mean_length, to_next_level
+from deepreg_engine.methods.common.steps import REFINEMENTS, SEARCHES, Steps, graded
 from deepreg_engine.methods.dense.error_predictors import Evidence, predictors
 from deepreg_engine.methods.dense.parameters import DenseParameters
 from deepreg_engine.methods.dense.plan import REACH, Counts, Level, Search, check_memory, control_counts, make_plan, padding_voxels
@@ -132,6 +134,7 @@ class _Dense(Registration[DenseParameters]):
             self._fixed_grid, ImageGrid.of(self._pair.moving), parameters, size.channels, free, size.kept, self._output_grid
         )
         self._work = _shares_of_work(self._plan, self._parameters)
+        self._steps = _steps_of(self._plan)
         self._deviation: tuple[torch.Tensor, ImageGrid] | None = None
         # Regularised costs of the last search, its step, mm, and grid, until the next one: the uncertainty of a run that ends there.
         self._searched: tuple[torch.Tensor, float, ImageGrid] | None = None
@@ -201,7 +204,7 @@ class _Dense(Registration[DenseParameters]):
         parameters, begun = self._parameters, time.perf_counter()
         number = 1 + self._searches_done()
         self._searched = None  # frees the costs of the search before
-        self._report(f"search {number} ({search.step * data.spacing:.3g} mm steps)", self._work["search"][number - 1])
+        self._report(self._steps.title(number), self._work["search"][number - 1])
         padding = padding_voxels(self._plan[0], search, self._extractor.reach)
         weights = Weights.of(parameters)
         costs = SearchCosts(data, field, search, padding, parameters.truncation or self._extractor.kind.ceiling, weights)
@@ -258,12 +261,13 @@ class _Dense(Registration[DenseParameters]):
         control, robustness = level.refinement_control, parameters.robustness if self._refiner.kind.robust else 0.0
         smoothness = parameters.smoothness / (control * data.spacing) ** 2
         number = self._plan.index(level)
+        step = sum(len(each.searches) for each in self._plan) + sum(bool(each.refinements) for each in self._plan[: number + 1])
         fixed, counts = data.fixed_features(), control_shape(triple(field.shape[1:]), control)
         unit, residuals, relaxation, last = 0.0, [], _OVERRELAXATION, None
         for _ in range(level.refinements):
             if residuals and self._stops():
                 break
-            self._report(f"refinement at {data.spacing:.3g} mm", self._work["refine"][number] / level.refinements)
+            self._report(self._steps.title(step), self._work["refine"][number] / level.refinements)
             features, coverage, moving_mask = data.warped_best_padding(field)
             weights = (coverage > 0.5).to(field.dtype)
             for mask in (moving_mask, data.fixed_mask):
@@ -339,6 +343,12 @@ class _Dense(Registration[DenseParameters]):
         if fields[0] is not fields[1]:
             return expected.moved(lengths, "the expected error was not calibrated for a deformation that was discarded")
         return expected.moved(lengths, ENDED_EARLY) if self._stopped else expected
+
+
+def _steps_of(plan: Sequence[Level]) -> Steps:
+    """Return the steps of a run: all searches, then the refinements of the levels."""
+    searches, refinements = sum(len(level.searches) for level in plan), sum(bool(level.refinements) for level in plan)
+    return Steps([*graded(SEARCHES, searches), *graded(REFINEMENTS, refinements)])
 
 
 def _shares_of_work(plan: list[Level], parameters: DenseParameters) -> dict[str, list[float]]:

@@ -35,6 +35,7 @@ from deepreg_engine.methods.common.image_pair import ImagePair
 from deepreg_engine.methods.common.lengths import in_millimetres, with_factor
 from deepreg_engine.methods.common.level import LevelData
 from deepreg_engine.methods.common.registration import Registration, mean_length, to_next_level
+from deepreg_engine.methods.common.steps import DEFORMATIONS, Steps, graded
 from deepreg_engine.methods.descent.parameters import DescentParameters
 from deepreg_engine.methods.descent.plan import check_memory, make_plan, steps_at
 from deepreg_engine.methods.descent.presets import DESCENT_PRESETS
@@ -130,7 +131,8 @@ class _Descent(Registration[DescentParameters]):
         self._plan = check_memory(*grids, parameters, size.channels, free, self._output_grid)
         steps = [steps_at(level, parameters) for level in range(len(self._plan))]
         work = [count * grid.voxels for count, grid in zip(steps, self._plan, strict=True)]
-        self._steps, self._work = steps, [share / sum(work) for share in work]
+        self._counts, self._work = steps, [share / sum(work) for share in work]
+        self._steps = Steps(graded(DEFORMATIONS, len(self._plan)))
         self._keep_count = keep
         self._energies: list[dict] = []
         self._kept: list[tuple[int, DisplacementField]] = []
@@ -148,7 +150,7 @@ class _Descent(Registration[DescentParameters]):
             if self._stops():
                 break
             begun = time.perf_counter()
-            self._report(f"features at {grid.spacing[0]:.3g} mm", 0.0)
+            self._report(self._steps.title(number + 1), 0.0)
             data = self._level_data(grid, alignment, parameters.reach, self._extractors)
             field = to_next_level(field, old, grid)
             old = grid
@@ -175,7 +177,7 @@ class _Descent(Registration[DescentParameters]):
         regularity = regularity_of(parameters)
         first, energy, best, waited, iteration = None, math.inf, (math.inf, field), 0, 0
         unit, total_weight = 1.0, 0.0
-        count = self._steps[number]
+        count = self._counts[number]
         for iteration in range(count + 1):  # the last iteration only computes the energy
             if not self._energies:
                 self._keep(field, data.grid, alignment)
@@ -190,7 +192,7 @@ class _Descent(Registration[DescentParameters]):
             best = min(best, (energy, field), key=lambda entry: entry[0])
             if iteration == count or waited >= _PATIENCE or (iteration and self._stops()):
                 break
-            self._report(f"descent at {data.spacing:.3g} mm", self._work[number] / count)
+            self._report(self._steps.title(number + 1), self._work[number] / count)
             self._energies.append({"iteration": len(self._energies), "spacing_mm": data.spacing, "energy": energy})
             before, field = field, _updated(field, step, regularity)
             self._done_last = f"iteration {iteration + 1} of {count} at {data.spacing:.3g} mm"

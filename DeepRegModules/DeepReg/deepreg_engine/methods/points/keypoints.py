@@ -50,6 +50,8 @@ def image_keypoints(
     if len(index) < 4:
         where = " in its mask" if mask is not None else ""
         raise InputError(
-            f"the {role} has {len(index)} keypoints{where}", "give another mask, or reduce the keypoint distance", "keypoint_distance"
+            f"the {role} has too few keypoints{where}: {len(index)}",
+            "give another mask, or reduce the keypoint distance",
+            "keypoint_distance",
         )
     return work.index_to_physical(array_of(index)), array_of(values)

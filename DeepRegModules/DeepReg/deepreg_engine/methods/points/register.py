@@ -162,7 +162,7 @@ class _Registration:
         plate = self._plate(moved) if parameters.interpolation == "thin-plate" else None
         self._seconds["field"] = time.perf_counter() - begun
         self._seconds["total"] = time.perf_counter() - start
-        self._progress(1.0, "coherent point drift" if self._parameters.solver != "belief" else "belief propagation")
+        self._progress(1.0, "fitting the deformation")
         alignment = np.eye(4)
         alignment[:3, :3], alignment[:3, 3] = array_of(affine.matrix), array_of(affine.offset)
         return PointsResult(
@@ -198,7 +198,7 @@ class _Registration:
     def _align(self) -> SmoothMap:
         begun, kind = time.perf_counter(), self._parameters.initial
         eye, zero = torch.eye(3).to(self._fixed), torch.zeros(3).to(self._fixed)
-        self._progress(0.0, f"alignment ({kind})")
+        self._progress(0.0, "aligning the points")
         if kind == "none":
             found = SmoothMap(eye, zero)
         elif kind == "centres":
@@ -207,7 +207,7 @@ class _Registration:
             most = 40
 
             def report(number: int, sigma: float) -> None:
-                self._progress(0.2 * number / most, f"alignment ({kind})")
+                self._progress(0.2 * number / most, "aligning the points")
 
             # The centres are aligned, and sigma is limited: with a large sigma an affine map first shrinks the cloud and may not recover.
             shift = self._moving.mean(0) - self._fixed.mean(0)
@@ -237,7 +237,7 @@ class _Registration:
         for number, kernel in enumerate(kernels):
             if number and self._stops():  # partners of the points come from the first round
                 break
-            self._progress(0.2 + 0.15 * number, f"belief propagation {number + 1} of {len(kernels)}")
+            self._progress(0.2 + 0.15 * number, f"matching the points, round {number + 1} of {len(kernels)}")
             factor = factorise(kernel, self._fixed, _RANK if len(self._fixed) <= _MANY else _RANK_OF_MANY)
             present = found(self._fixed)
             chosen, moves, probability = candidate_partners(
@@ -290,7 +290,7 @@ class _Registration:
         def report(number: int, sigma: float) -> None:
             share = first + (0.98 - first) * number / parameters.drift_iterations
             self._done_last = f"iteration {number} of {parameters.drift_iterations} of coherent point drift"
-            self._progress(share, "coherent point drift")
+            self._progress(share, "fitting the deformation")
 
         factor = factorise(kernel, self._fixed, 2000)
         drift = drift_smooth(

@@ -61,7 +61,7 @@ def run(task: Task, progress: Progress) -> Result:
         progress(first + (last - first) * share, stage)
 
     found = register_points(fixed, moving, parameters, task.device, report, control, grid)
-    progress(last, "displacement field")
+    progress(last, "computing the displacement field")
     matrix = sitk.AffineTransform(found.alignment[:3, :3].ravel().tolist(), found.alignment[:3, 3].tolist())
     if inputs.fixed is not None:
         notes += orientation_notes(*inputs.images, matrix, inputs.fixed_mask, inputs.moving_mask)
@@ -106,12 +106,12 @@ def _keypoints(task: Task, progress: Progress) -> Clouds:
     device, _ = choose_device(task.device)
     found, masks = [], (inputs.fixed_mask, inputs.moving_mask)
     for number, (image, mask, side) in enumerate(zip(inputs.images, masks, ("fixed", "moving"), strict=True)):
-        progress(0.05 + 0.1 * number, f"keypoints of the {side} image")
+        progress(0.05 + 0.1 * number, f"finding keypoints of the {side} image")
         found.append(image_keypoints(image, mask, task.parameters, f"{side} image", device)[0])
         if mask is None and number == 0:
             inputs.notes.append("keypoints were detected in the whole image; a mask of the organ improves them")
         if len(found[number]) < min(_FEW, task.parameters.keypoint_count):
-            inputs.notes.append(f"the {side} image has only {len(found[number])} keypoints, which do not show a deformation reliably")
+            inputs.notes.append(f"the {side} image has too few keypoints to show a deformation reliably: {len(found[number])}")
     return found[0], found[1]
 
 

@@ -45,7 +45,7 @@ def train_labels(
     weights = label_weights(data).clamp(max=_HEAVIEST).to(run.device)
     labels = len(data.labels)
     if run.start is not None and run.start.channels != labels + 1:
-        message = f"the model has {run.start.channels - 1} labels, the scans have {labels}"
+        message = f"the numbers of labels differ: {run.start.channels - 1} in the model, {labels} in the scans"
         raise InputError(message, "start from no model, or from one of the same labels", "start")
     with deterministic(run.device):
         torch.manual_seed(options.seed)
