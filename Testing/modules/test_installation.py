@@ -120,7 +120,7 @@ def test_details_of_a_failed_installation_are_folded(warm_app, hands, widget, ba
 
     monkeypatch.setattr(installation, "torchInstaller", lambda: Installer(error=RuntimeError("proxy refused")))
     warm_app.dialogs.answer(qt.QMessageBox.Ok)
-    widget.panel._showState()
+    widget.ui.installButton.setEnabled(True)
     hands.click(widget.ui.installButton)
     assert "Download failed." in widget.ui.explanationLabel.text
     assert widget.ui.detailsGroupBox.visible

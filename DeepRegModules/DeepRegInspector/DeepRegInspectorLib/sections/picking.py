@@ -86,7 +86,7 @@ class PickingSection(Section):
         interaction = slicer.mrmlScene.GetNodeByID("vtkMRMLInteractionNodeSingleton")
         if on:
             fixed, moving = self.context.sections["landmarks"].lists()
-            self._before = self._known = _identifiers(fixed)
+            self._before, self._known = _identifiers(fixed), _identifiers(fixed)
             showPoints(fixed, moving)  # the lists may have been hidden, as those of the sample data are
             views.assign(fixed, moving, self.node.vectors)
             choose(fixed)
