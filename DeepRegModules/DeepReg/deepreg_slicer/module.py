@@ -7,6 +7,7 @@ import unittest
 from typing import Any
 
 import numpy as np
+import qt
 import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -113,6 +114,9 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel.initialize()
 
     def onSceneEndImport(self, caller: Any, event: Any) -> None:
+        from deepreg_slicer.slice_views import redraw
+
+        qt.QTimer.singleShot(0, redraw)  # views do not draw before the import has ended
         if self.parent.isEntered:
             self.panel.onImported()
 

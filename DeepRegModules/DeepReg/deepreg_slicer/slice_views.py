@@ -21,6 +21,12 @@ def composites() -> list[Any]:
     return [widget.sliceLogic().GetSliceCompositeNode() for widget in sliceWidgets().values()]
 
 
+def redraw() -> None:
+    """Let the slice views draw transforms: they take those of a loaded scene into account only when a view changes."""
+    for widget in sliceWidgets().values():
+        widget.mrmlSliceNode().Modified()
+
+
 def setLayers(background: Any, foreground: Any, opacity: float, fit: bool) -> None:
     """Show one volume over the other in all slice views.
 
