@@ -195,6 +195,7 @@ def test_sample_data_without_pytorch_is_a_message(slicer_app, warm_worker, monke
 def test_the_grid_of_a_loaded_scene_is_drawn_as_its_tick_says(warm_app, hands, pair, tmp_path):
     import slicer
     from panels import applied, opened, quick
+
     from slicer_testing.pictures import pixels, screenshot
 
     def coloured() -> int:
