@@ -61,13 +61,14 @@ def test_confidences_are_orange_white_and_blue(app):
 
 def test_the_grid_of_a_result_has_its_legend_while_it_is_shown(warm_app, hands, pair):
     from deepreg_slicer.length_colors import barOf
+    from deepreg_slicer.result_view import displayOf
 
     widget = opened(warm_app)
     quick(widget)
     applied(warm_app, hands, widget)
-    bar = barOf(widget.panel.node.resultTransform.GetDisplayNode())
+    bar = barOf(displayOf(widget.panel.node.resultTransform))
     assert bar.GetVisibility()
-    assert bar.GetTitleText() == "displacement (mm)"
+    assert bar.GetTitleText() == "deformation (mm)"
     hands.click(widget.ui.gridCheckBox)
     assert not bar.GetVisibility()
     hands.click(widget.ui.gridCheckBox)
