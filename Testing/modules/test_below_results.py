@@ -91,7 +91,7 @@ def test_all_moving_inputs_are_read_without_it(warm_app, hands, widget, pair, ph
     line = applied(warm_app, hands, widget)
     assert np.array_equal(vectors(first), before)
     assert figures_of(first) == figures
-    assert np.array_equal(slicer.util.arrayFromVolume(slicer.util.getFirstNodeByName("moving_labels warped (2)")), warped)
+    assert np.array_equal(slicer.util.arrayFromVolume(slicer.mrmlScene.GetFirstNodeByName("moving_labels warped (2)")), warped)
     assert "notes in the log: 5" in line
     # Its parents are moved while it is shown: it is read and shown at its new position.
     shared.SetMatrixTransformToParent(to_vtk(matrix4(np.eye(3), (5.0, 0.0, 0.0))))
