@@ -345,7 +345,7 @@ class ImagesSection(Section):
         """Show the colour bar of the expected error while it is shown."""
         found = expectedErrorOf(self.node.transform)
         if found is not None:
-            on = self.node.colorBars and self.node.map == "expectedError"
+            on = self.node.map == "expectedError"
             showBar(found.GetDisplayNode(), on, _("expected error (mm)"), "left")
 
     def _folds(self, maps: fields.Maps) -> Any:
