@@ -190,29 +190,3 @@ def test_sample_data_without_pytorch_is_a_message(slicer_app, warm_worker, monke
     with slicer_app.messages_shown():
         assert source.customDownloader(source) == []  # what a click calls
     assert "DeepReg Setup" in slicer_app.dialogs.shown[-1].text
-
-
-def test_the_grid_of_a_loaded_scene_is_drawn_as_its_tick_says(warm_app, hands, pair, tmp_path):
-    import slicer
-    from panels import applied, opened, quick
-
-    from slicer_testing.pictures import pixels, screenshot
-
-    def coloured() -> int:
-        """Number of coloured pixels in the left half of a slice view, where there is no legend."""
-        image = pixels(screenshot(slicer.app.layoutManager().sliceWidget("Red").sliceView())).astype(int)
-        return int((np.ptp(image[:, : image.shape[1] // 2, :3], axis=-1) > 40).sum())
-
-    slicer.app.layoutManager().viewport().resize(700, 600)
-    slicer.app.layoutManager().viewport().show()
-    widget = opened(warm_app)
-    quick(widget)
-    applied(warm_app, hands, widget)
-    before = coloured()
-    assert before > 1000
-    slicer.util.saveScene(str(tmp_path / "scene.mrb"))
-    slicer.mrmlScene.Clear(0)
-    slicer.util.loadScene(str(tmp_path / "scene.mrb"))
-    warm_app.process_events(0.2)
-    assert widget.ui.gridCheckBox.checked
-    assert coloured() > 0.5 * before
