@@ -14,6 +14,7 @@ from registering import scene
 from scenes import FIXED, MOVING, image_on, make_grid, rotation, voxel_points
 
 from deepreg_engine.commands.tables import result_lines
+from deepreg_engine.content.description import Content
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.geometry.body import body_at
 from deepreg_engine.jobs.registration import run_registration
@@ -277,6 +278,21 @@ def test_features_that_were_not_calibrated_are_noted_with_the_map_and_in_the_rep
         assert "intensity" in report["expected_error"]["reason"]
         assert any("not calibrated for the features intensity" in note for note in report["notes"]) is noted
         assert "not calibrated" in "\n".join(result_lines(report))
+
+
+def test_kinds_of_images_for_which_the_bound_was_not_confirmed_are_noted(phantom_folder, tmp_path, monkeypatch):
+    settings = {"working_spacing": 8.0, "search_stages": 1, "control_spacing": 20.0, "refinement_iterations": 1}
+    made = files(phantom_folder, tmp_path)
+    monkeypatch.setattr(ErrorModel, "unlike", lambda *_: [])  # the run is coarser than those of the calibration
+    ct = run_registration(make_request("dense", **made, parameters=settings))["expected_error"]
+    assert ct["calibrated"] is False
+    assert ct["reason"].endswith("of this kind (CT)")
+    monkeypatch.setattr(
+        "deepreg_engine.methods.common.expected_error.image_content", lambda _image: Content("mr", "t1", "head", (1.0,) * 3, (1.0,) * 3)
+    )
+    mr = run_registration(make_request("dense", **made, parameters=settings))["expected_error"]
+    assert (mr["calibrated"], mr["reason"]) == (True, "")
+    assert mr["bound_mm"] == ct["bound_mm"]
 
 
 def test_descent_refuses_the_map():

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
+from deepreg_engine.content.description import MODALITIES
+from deepreg_engine.content.detection import image_content
 from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.base import Result, Task
 from deepreg_engine.methods.common.error_model import LEVEL, ErrorModel, Predictors
 
 #: Reason why the error of a run that was ended early is not known as well.
 ENDED_EARLY = "the expected error was not calibrated for a run that was ended early"
+_NOT_CONFIRMED = "the expected error has not been confirmed on independent pairs of this kind ({modality})"
 # Bounds above this length, mm, are counted.
 _LARGE = 5.0
 
@@ -98,11 +101,22 @@ class ExpectedError:
         }
 
 
-def add_expected_error(task: Task, result: Result) -> None:
-    """Add the expected error of a result to its report and, if it is requested, to its outputs, with a note if it was not calibrated."""
+def add_expected_error(task: Task, result: Result, confirmed: tuple[str, ...] = ()) -> None:
+    """Add the expected error of a result to its report and, if it is requested, to its outputs, with a note if it was not calibrated.
+
+    Args:
+        task: the registration.
+        result: receives the figures and the map.
+        confirmed: modalities for which the bound was confirmed on pairs that the calibration did not see; empty for all.
+    """
     expected = result.expected_error
     if expected is None:
         return
+    if confirmed and not expected.reason:
+        shown = [image_content(image).modality for image in task.inputs.images]
+        other = next((modality for modality in shown if modality not in confirmed), "")
+        expected = replace(expected, reason=_NOT_CONFIRMED.format(modality=MODALITIES[other]) if other else "")
+        result.expected_error = expected
     result.details["expected_error"] = expected.figures()
     if "expected_error" in task.outputs:
         result.products["expected_error"] = expected.image(result.displacements.grid)
