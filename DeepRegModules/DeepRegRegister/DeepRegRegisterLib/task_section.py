@@ -120,7 +120,8 @@ class TaskSection:
         segmented = node.mask is not None and node.mask.IsA("vtkMRMLSegmentationNode")
         ui.maskSegmentComboBox.setVisible(node.region == SEGMENT and segmented)
         plan = self.plan()
-        ui.suggestionLabel.text = sentence(plan.reason) or engineText(plan.title)
+        parts = (engineText(plan.title), plan.reason and sentence(plan.reason))
+        ui.suggestionLabel.text = _("{preset}. {reason}").format(preset=parts[0], reason=parts[1]) if all(parts) else "".join(parts)
 
     def cleanup(self) -> None:
         """Remove all observers."""
