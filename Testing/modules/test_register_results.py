@@ -149,3 +149,30 @@ def test_results_are_listed_again_when_the_scene_is_loaded(warm_app, hands, widg
     assert (ui.resultLabel.text, ui.verdictLabel.text) == (line, verdict)
     registered(warm_app, hands, widget)
     assert len(titles(widget)) == 2
+
+
+def test_the_structures_that_came_along_are_shown_and_saved(warm_app, hands, widget, pair, phantom_folder, tmp_path):
+    import csv
+
+    import slicer
+
+    labels = slicer.util.loadLabelVolume(str(phantom_folder / "moving_labels.nii.gz"))
+    organs = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "organs")
+    slicer.modules.segmentations.logic().ImportLabelmapToSegmentationNode(labels, organs)
+    slicer.mrmlScene.RemoveNode(labels)
+    organs.SetReferenceImageGeometryParameterFromVolumeNode(pair[1])
+    warm_app.process_events(0.1)
+    registered(warm_app, hands, widget)
+    assert "Brought along: organs" in widget.ui.bringLabel.text  # it lies with the moving volume
+    hands.click(widget.ui.structuresButton)
+    dialog = widget.panel.structures
+    assert dialog.widget.visible
+    assert titles(widget)[0] in dialog.widget.windowTitle
+    warm_app.dialogs.answer(str(tmp_path / "contours"))
+    hands.click(dialog.saveButton)
+    with open(tmp_path / "contours.csv", newline="", encoding="utf-8-sig") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == organs.GetSegmentation().GetNumberOfSegments()
+    assert all(float(row["Before (ml)"]) > 0 for row in rows)
+    hands.click(dialog.closeButton)
+    assert not dialog.widget.visible
