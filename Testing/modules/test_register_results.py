@@ -176,3 +176,35 @@ def test_the_structures_that_came_along_are_shown_and_saved(warm_app, hands, wid
     assert all(float(row["Before (ml)"]) > 0 for row in rows)
     hands.click(dialog.closeButton)
     assert not dialog.widget.visible
+
+
+def layers(name: str) -> tuple[str, str]:
+    """The volumes of a slice view: background and foreground."""
+    import slicer
+
+    composite = slicer.app.layoutManager().sliceWidget(name).sliceLogic().GetSliceCompositeNode()
+    return composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID() or ""
+
+
+def test_volumes_are_side_by_side_before_the_run_and_results_on_request(warm_app, hands, widget, pair):
+    from deepreg_slicer.results import nodeOf
+
+    fixed, moving = (node.GetID() for node in pair)
+    warm_app.wait_for(lambda: not widget.panel.showing, 10, "the views")
+    assert widget.panel.sides.shown
+    assert {layers(name)[0] for name in ("Red", "DeepRegRightAxial")} == {fixed, moving}
+    registered(warm_app, hands, widget)
+    assert not widget.panel.sides.shown
+    first = widget.panel.node.result
+    assert layers("Red")[0] == fixed
+    registered(warm_app, hands, widget)
+    second = widget.panel.node.result
+    for number in range(2):
+        widget.ui.resultsList.item(number).setSelected(True)
+    hands.click(widget.ui.compareButton)
+    warm_app.wait_for(lambda: not widget.panel.showing, 10, "the views")
+    shown = [nodeOf(transform, "volume").GetID() for transform in (first, second)]
+    assert [layers(name)[1] for name in ("Red", "DeepRegRightAxial")] == shown
+    widget.exit()  # another module is opened
+    warm_app.process_events(0.2)
+    assert not widget.panel.sides.shown

@@ -9,15 +9,16 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from deepreg_slicer import result_view, results
+from deepreg_slicer import results
 from deepreg_slicer.concern_section import ConcernSection
 from deepreg_slicer.errors import NodeError
+from deepreg_slicer.look_section import LookSection
 from deepreg_slicer.node_widgets import connectWidgets, replaceUnknownChoices
 from deepreg_slicer.parameter_sets import presentSet
 from deepreg_slicer.provenance import readReport
 from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import inScene
-from deepreg_slicer.slice_views import setLayers
+from deepreg_slicer.side_views import SideBySide
 from deepreg_slicer.timers import makeTimer, releaseTimer
 from deepreg_slicer.torch_state import knownMissing
 from deepreg_slicer.transforms import interpolateLinearly
@@ -55,6 +56,7 @@ class RegisterPanel:
         self._tags: list[Any] = []
         self._observers: list[tuple[Any, int]] = []
         self._pair: tuple[Any, Any] = (None, None)
+        self._resting = False
         #: The window with the table of structures; None while it is closed.
         self.structures: StructuresDialog | None = None
         self.client = workerClient()
@@ -62,6 +64,8 @@ class RegisterPanel:
         self.client.busyChanged.connect(self._onBusy)
         self._timer = makeTimer(_DELAY, self.refresh, once=True)
         self.contents = ContentReader(self.refreshSoon)
+        #: Compares the shown result with the fixed volume; and the volumes, or two results, side by side.
+        self.look, self.sides = LookSection(ui), SideBySide()
         self.runSection = RegisterRunSection(self)
         self.concerns = ConcernSection(ui.concernLabel)
         self.banner = InstallBanner(self)
@@ -89,14 +93,23 @@ class RegisterPanel:
     @property
     def showing(self) -> bool:
         """Whether a result is still being added to the views, or something comes along with it."""
-        return self.results.showing or self.bring.task is not None
+        return self.results.showing or self.bring.task is not None or self.look.busy or self.sides.busy
 
     # ---------------------------------------------------------- parameter node
 
     def initialize(self) -> None:
         """Show the parameter set of the scene; choose the volumes if there are just two."""
+        if self._resting:  # the views were put back when the module was left
+            self._resting, self._pair = False, (None, None)
         self.setParameterNode(presentSet(self))
         self.images.choose()
+        self.look.resume()
+
+    def rest(self) -> None:
+        """Put the views back when the module is left."""
+        self._resting = True
+        self.look.rest()
+        self.sides.leave()
 
     def onImported(self) -> None:
         """Follow a scene that has been loaded into this one."""
@@ -126,6 +139,8 @@ class RegisterPanel:
         if node is None:
             self._pair = (None, None)
             self.results.forget()
+            self.look.clear()
+            self.sides.leave()
             self._closeStructures()
             return
         replaced = replaceUnknownChoices(node)
@@ -199,7 +214,7 @@ class RegisterPanel:
     def _followPair(self) -> None:
         """Show the volumes when others are chosen."""
         pair = (self.node.fixedVolume, self.node.movingVolume)
-        if any(new is not old for new, old in zip(pair, self._pair, strict=True)):
+        if not self._resting and any(new is not old for new, old in zip(pair, self._pair, strict=True)):
             self._pair = pair
             if self.node.result is not None and results.endsOf(self.node.result) != pair:
                 self.node.result = None
@@ -207,20 +222,29 @@ class RegisterPanel:
             self.showPair()
 
     def showPair(self) -> None:
-        """Show the two volumes, unless a result is shown."""
+        """Show the two volumes side by side, unless a result is shown."""
         fixed, moving = self._pair
-        if fixed is not None and moving is not None and self.node.result is None:
-            setLayers(fixed, moving, 0.5, fit=True)
+        if self.node.result is not None:
+            return
+        self.look.clear()
+        if fixed is not None and moving is not None and fixed is not moving:
+            self.sides.showPair(fixed, moving)
+        else:
+            self.sides.leave()
 
-    def showResult(self, fixed: Any, warped: Any, moving: Any) -> None:
-        """Show a warped volume over the fixed one; without a warped one nothing changes."""
+    def showResult(self, transform: Any) -> None:
+        """Compare the warped volume of a result with the fixed one; without a warped one the views stay as they are."""
+        fixed, moving = results.endsOf(transform)
+        warped = results.nodeOf(transform, "volume")
         if fixed is not None and warped is not None:
-            result_view.showOver(fixed, warped, 0.5, (moving,))
+            self.sides.leave()
+            self.look.show(fixed, warped, moving, transform)
 
     def compare(self, fixed: Any, volumes: list[Any]) -> None:
-        """Show two warped volumes."""
-        if all(inScene(volume) for volume in volumes):
-            setLayers(volumes[0], volumes[1], 0.5, fit=False)
+        """Show two warped volumes side by side, each over the fixed one."""
+        if all(inScene(volume) for volume in (fixed, *volumes)):
+            self.look.rest()
+            self.sides.showResults(fixed, *volumes)
 
     def showOutcome(self, transform: Any) -> None:
         """Show the lines of a result: its verdict and summary; None shows none."""
@@ -314,6 +338,8 @@ class RegisterPanel:
         for section in (self.bring, self.task, self.reportButton, self.contents):
             section.cleanup()
         self.concerns.stop()
+        self.look.cleanup()
+        self.sides.cleanup()
         self.setParameterNode(None)
         releaseTimer(self._timer)
         slicer.mrmlScene.RemoveObserver(self._sceneTag)

@@ -144,8 +144,7 @@ class ResultsSection:
         self.showing = False
         if not inScene(transform) or self._panel.node is None:
             return
-        fixed, moving = results.endsOf(transform)
-        self._panel.showResult(fixed, results.nodeOf(transform, "volume"), moving)
+        self._panel.showResult(transform)
 
     def compare(self) -> None:
         """Show two results side by side over the fixed volume."""

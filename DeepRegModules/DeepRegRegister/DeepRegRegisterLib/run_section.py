@@ -11,6 +11,11 @@ from deepreg_slicer.run_section import RunSection
 class RegisterRunSection(RunSection):
     """The run of the panel."""
 
+    def apply(self) -> None:
+        """Start a run; its result so far is shown over the fixed volume."""
+        self._panel.sides.leave()
+        super().apply()
+
     def showOutcome(self, report: dict[str, Any] | None) -> None:
         """Show the verdict and the lines of a result; None shows none."""
         self.showVerdict(report)
