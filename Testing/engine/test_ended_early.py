@@ -54,6 +54,11 @@ def stages_of(method, result):
     return (result[0] if method == "points" else result).stages
 
 
+def alignment_of(method):
+    """Name of the first preview, as the stage was called while it went on."""
+    return {"points": "the alignment", "dense": "step 1 of 5: alignment"}.get(method, "step 1 of 3: alignment")
+
+
 def stopped_in(method, result):
     return (result[0] if method == "points" else result).stopped
 
@@ -78,7 +83,7 @@ def test_previews_lead_to_the_result_and_do_not_change_it(method):
     final = field_of(method, watched)
     assert np.array_equal(field_of(method, plain).vectors, final.vectors)
     assert stopped_in(method, watched) == ""
-    assert next(iter(control.seen)) == "the alignment"
+    assert next(iter(control.seen)) == alignment_of(method)
     assert len(control.seen) >= 3
     last = list(control.seen.values())[-1]
     assert max(last.grid.size) <= 65
@@ -104,7 +109,7 @@ def test_a_run_that_is_ended_early_gives_its_last_preview(method):
 
 
 def test_a_search_that_is_ended_early_gives_field_and_uncertainty_of_that_search():
-    result = register_dense(pair(), DENSE, "cpu", control=Watched("search 1 of 2"))
+    result = register_dense(pair(), DENSE, "cpu", control=Watched("step 2 of 5: coarse search"))
     assert [stage["stage"] for stage in result.stages] == ["search"]
     assert result.refinement_features == ""
     alone = register_dense(pair(), DENSE.replaced({"search_stages": 1, "refinement_iterations": 0}), "cpu")
@@ -118,14 +123,14 @@ def test_the_end_within_iterations_keeps_what_they_have_reached():
     control, steps = RunControl(), []
 
     def progress(share, stage):
-        if stage.startswith("refinement"):
+        if "refinement" in stage:
             steps.append(stage)
             if len(steps) == 2:
                 control.finish()
 
     result = register_dense(pair(), DENSE.replaced({"refinement_iterations": 5}), "cpu", progress, control=control)
     assert result.stages[-1]["iterations"] == 2
-    assert result.stopped.startswith("step 2 of 5 of the refinement")
+    assert result.stopped == "iteration 2 of 5 in step 4 of 5: coarse refinement"
 
 
 def test_an_end_after_the_last_stage_changes_nothing():
@@ -144,7 +149,7 @@ def test_an_end_before_the_first_search_keeps_the_alignment():
     control = RunControl()
     control.finish()
     result = register_dense(pair(), DENSE, "cpu", control=control)
-    assert result.stopped == "the alignment"
+    assert result.stopped == "step 1 of 5: alignment"
     assert result.stages == []
     assert float(np.abs(result.field.vectors).max()) == 0.0
 
@@ -172,7 +177,7 @@ def test_the_report_tells_the_end_and_all_outputs_are_written(tmp_path, method, 
     }
     request = make_request(method, **written(tmp_path), **files, parameters=parameters.to_dict(), device="cpu")
     control = RunControl()
-    control.preview = lambda field, stage: None if stage == "the alignment" else control.finish()
+    control.preview = lambda field, stage: None if stage == alignment_of(method) else control.finish()
     report = run_registration(request, control=control)
     assert report["stopped"]
     assert report["notes"][0] == f"stopped by the user after {report['stopped']}; the result so far was kept"
@@ -202,7 +207,7 @@ def test_the_worker_sends_previews_and_ends_a_job_early(worker: Process, tmp_pat
     assert worker.ask("finish", 0)["result"] == {"finishing": False}
     worker.send({"id": 1, "op": "register", "arguments": {"method": "dense", "preview": str(previews), **arguments}})
     shown = worker.until("preview", "error")[-1]
-    assert shown["stage"] == "the alignment"
+    assert shown["stage"] == "step 1 of 6: alignment"
     assert worker.ask("finish", 2, job="another")["result"] == {"finishing": False}
     shown = worker.until("preview", number=1)[-1]
     assert shown["transform"] == str(previews / "preview_2.nrrd")
@@ -236,5 +241,5 @@ def test_a_preview_that_cannot_be_written_does_not_end_the_run(tmp_path):
     folder.mkdir()
     files = PreviewFiles(str(folder), lambda path, stage: sent.append(path))
     folder.rmdir()
-    files(DisplacementField.zeros(FIXED), "search 1 of 2")
+    files(DisplacementField.zeros(FIXED), "step 2 of 5: coarse search")
     assert sent == []

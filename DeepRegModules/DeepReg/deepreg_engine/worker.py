@@ -11,7 +11,7 @@ Events on stdout, each with the id of its request, or null::
     {"id": null, "kind": "ready", "protocol": 1, "engine": "0.1.0", "pid": 4711}
     {"id": "7", "kind": "started"}
     {"id": "7", "kind": "progress", "fraction": 0.4, "stage": "step 2 of 5: coarse search", "eta": 3.2}
-    {"id": "7", "kind": "preview", "stage": "search 1 of 3", "transform": "..."}
+    {"id": "7", "kind": "preview", "stage": "step 2 of 5: coarse search", "transform": "..."}
     {"id": "7", "kind": "log", "text": "..."}
     {"id": "7", "kind": "result", "result": {...}}
     {"id": "7", "kind": "error", "code": "input", "message": "...", "advice": "...", "option": "fixed_mask", "changes": {}}

@@ -584,6 +584,7 @@ TEXTS = (
     translate("DeepRegEngine", "it needs \"training\": [{\"image\": ..., \"label\": ...}]"),
     translate("DeepRegEngine", "it needs folders images and labels, or fixed_images, fixed_labels, moving_images, moving_labels, or a dataset.json"),
     translate("DeepRegEngine", "it was not made for this engine"),
+    translate("DeepRegEngine", "iteration {number} of {count} in {step}"),
     translate("DeepRegEngine", "iterations"),
     translate("DeepRegEngine", "iterations at the coarsest resolution; each finer one has two thirds of the one before"),
     translate("DeepRegEngine", "iterations of min-convolution and mean-field inference in each stage"),

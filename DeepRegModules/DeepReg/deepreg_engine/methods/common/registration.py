@@ -106,7 +106,7 @@ class Registration(Generic[P]):
             pair = self._pair
             alignment = align(pair.fixed, pair.moving, self._parameters.initial, pair.fixed_mask, pair.moving_mask)
         self._clock.add("alignment", begun)
-        self._done_last = "the alignment"
+        self._done_last = self._steps.title(0)
         return alignment
 
     def _reached(self, stage: str, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> None:

@@ -9,8 +9,9 @@ SEARCHES = ("search", "coarse search", "medium search", "fine search")
 REFINEMENTS = ("refinement", "coarse refinement", "medium refinement", "fine refinement")
 DEFORMATIONS = ("deformation", "coarse deformation", "medium deformation", "fine deformation")
 _TITLE = "step {number} of {count}: {name}"
+_ITERATION = "iteration {number} of {count} in {step}"
 #: Texts for translators.
-TEXTS = (_TITLE, ALIGNMENT, *SEARCHES, *REFINEMENTS, *DEFORMATIONS)
+TEXTS = (_TITLE, _ITERATION, ALIGNMENT, *SEARCHES, *REFINEMENTS, *DEFORMATIONS)
 
 
 def graded(names: Sequence[str], count: int) -> list[str]:
@@ -37,3 +38,7 @@ class Steps:
     def title(self, number: int) -> str:
         """Return the title of a step; 0 is the alignment."""
         return _TITLE.format(number=number + 1, count=len(self._names), name=self._names[number])
+
+    def iteration(self, number: int, iteration: int, count: int) -> str:
+        """Return the title of one of ``count`` iterations, the first of which is 1, of a step."""
+        return _ITERATION.format(number=iteration, count=count, step=self.title(number))

@@ -151,7 +151,7 @@ class _Dense(Registration[DenseParameters]):
         residual = None if self._pair.guides is None else self._pair.guides.residual(alignment.transform)
         grid = self._plan[0].grid
         field, first, searched = torch.zeros(3, *grid.shape, device=self._device), None, None
-        self._reached("the alignment", field, grid, alignment)
+        self._reached(self._done_last, field, grid, alignment)
         for level in self._plan:
             if self._stops():
                 break
@@ -167,7 +167,7 @@ class _Dense(Registration[DenseParameters]):
                 if self._stops():
                     break
                 field = self._search(data, field, search, level, guides)
-                self._reached(f"search {self._searches_done()} of {self._parameters.search_stages}", field, grid, alignment)
+                self._reached(self._steps.title(self._searches_done()), field, grid, alignment)
             searched = field if level.searches else searched
             if level.refinements and not self._stops():
                 if extractor is not self._refiner:
@@ -288,7 +288,7 @@ class _Dense(Registration[DenseParameters]):
             last = update
             field = compose(update * relaxation, field)
             residuals.append(float((residual * weights).sum() / weights.sum().clamp(min=1.0)) / unit)
-            self._done_last = f"step {len(residuals)} of {level.refinements} of the refinement at {data.spacing:.3g} mm"
+            self._done_last = self._steps.iteration(step, len(residuals), level.refinements)
             if mean_length(update) < _CONVERGED:
                 break
         self._evidence = Evidence(data.grid, control, system, residual, weights, unit, update)

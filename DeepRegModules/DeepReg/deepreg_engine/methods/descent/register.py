@@ -145,7 +145,7 @@ class _Descent(Registration[DescentParameters]):
         alignment = self._align()
         parameters, old = self._parameters, self._plan[0]
         field = torch.zeros(6 if parameters.symmetric else 3, *old.shape, device=self._device)
-        self._reached("the alignment", field, old, alignment)
+        self._reached(self._done_last, field, old, alignment)
         for number, grid in enumerate(self._plan):
             if self._stops():
                 break
@@ -195,7 +195,7 @@ class _Descent(Registration[DescentParameters]):
             self._report(self._steps.title(number + 1), self._work[number] / count)
             self._energies.append({"iteration": len(self._energies), "spacing_mm": data.spacing, "energy": energy})
             before, field = field, _updated(field, step, regularity)
-            self._done_last = f"iteration {iteration + 1} of {count} at {data.spacing:.3g} mm"
+            self._done_last = self._steps.iteration(number + 1, iteration + 1, count)
             self._keep(field, data.grid, alignment)
             if mean_length(field[-3:] - before[-3:]) * len(field) / 3 < _CONVERGED:
                 break
