@@ -154,6 +154,7 @@ def test_results_are_listed_again_when_the_scene_is_loaded(warm_app, hands, widg
 def test_the_structures_that_came_along_are_shown_and_saved(warm_app, hands, widget, pair, phantom_folder, tmp_path):
     import csv
 
+    import qt
     import slicer
 
     labels = slicer.util.loadLabelVolume(str(phantom_folder / "moving_labels.nii.gz"))
@@ -168,6 +169,9 @@ def test_the_structures_that_came_along_are_shown_and_saved(warm_app, hands, wid
     dialog = widget.panel.structures
     assert dialog.widget.visible
     assert titles(widget)[0] in dialog.widget.windowTitle
+    model = dialog.view.model()
+    headings = [model.headerData(number, qt.Qt.Horizontal) for number in range(model.columnCount())]
+    assert (headings[:2], headings[-1]) == (["Structure", "Before (ml)"], "Remark")
     warm_app.dialogs.answer(str(tmp_path / "contours"))
     hands.click(dialog.saveButton)
     with open(tmp_path / "contours.csv", newline="", encoding="utf-8-sig") as stream:

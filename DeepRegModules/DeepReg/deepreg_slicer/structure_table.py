@@ -43,6 +43,7 @@ def fillStructures(table: Any, rows: Sequence[Mapping[str, Any]]) -> None:
                 table.AddColumn(array)
         remarks = [" ".join(engineText(str(row.get(key) or "")) for key in ("words", "note")).strip() for row in rows]
         _addTexts(table, _("Remark"), remarks)
+        table.SetUseColumnTitleAsColumnHeader(True)
     finally:
         table.EndModify(state)
 
