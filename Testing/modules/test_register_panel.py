@@ -274,3 +274,28 @@ def test_the_panel_needs_no_scrolling_at_a_usual_height(warm_app, widget):
     widget.parent.resize(420, 760)
     warm_app.process_events(0.2)
     assert widget.ui.panelScrollArea.verticalScrollBar().maximum == 0
+
+
+@pytest.mark.parametrize(("task", "changes"), [("", {"working_spacing": 9.0}), ("affine", {"working_voxels": 0.05})])
+def test_too_little_memory_and_the_user_takes_the_coarser_run(warm_app, widget, task, changes):
+    """The run is refused as the engine does it; the next one has the parameters that fit, and later ones are as before."""
+    import json
+
+    import qt
+
+    widget.panel.node.task = task
+    warm_app.wait_for(lambda: not widget.panel.contents.busy, 10, "the contents")
+    before = widget.panel.request().parameters
+    widget.panel.apply()
+    warm_app.wait_for(lambda: widget.panel.run._job is not None, 10)
+    first = widget.panel.run
+    fields = {"id": first._job.id, "kind": "error", "code": "memory", "message": "this needs about 90 GB", "changes": changes}
+    with warm_app.messages_shown():
+        warm_app.dialogs.answer(qt.QMessageBox.Yes)
+        widget.panel.client._onLine(json.dumps(fields).encode())
+    assert "90 GB" in warm_app.dialogs.shown[-1].text
+    assert widget.panel.run not in (first, None)  # it has begun again
+    assert widget.panel.run.request.parameters == {**before, **changes}
+    widget.panel.cancel()
+    warm_app.wait_for(lambda: widget.panel.run is None, 20, "the end of the run")
+    assert widget.panel.request().parameters == before

@@ -187,11 +187,15 @@ class RunSection:
         question = _("{problem}\n\nIt would fit with\n\n{changes}\n\nCompute with these?").format(problem=error.message, changes=changes)
         if panel.node is None or not slicer.util.confirmYesNoDisplay(question, windowTitle=panel.title):
             return False
-        setValues(panel.node.parameters, panel.engine.parameters, error.changes)
+        self.takeParameters(error.changes)
         if panel.problem():
             return False
         self.apply()
         return True
+
+    def takeParameters(self, changes: Mapping[str, Any]) -> None:
+        """Use parameters, name to value, in the next run."""
+        setValues(self._panel.node.parameters, self._panel.engine.parameters, dict(changes))
 
     def _over(self) -> None:
         self.run = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from deepreg_slicer.provenance import notesOf, summaryOf
@@ -15,6 +16,11 @@ class RegisterRunSection(RunSection):
         """Start a run; its result so far is shown over the fixed volume."""
         self._panel.sides.leave()
         super().apply()
+        self._panel.task.fitting = {}  # another run may fit without them
+
+    def takeParameters(self, changes: Mapping[str, Any]) -> None:
+        """Use parameters, name to value, in the next run."""
+        self._panel.task.fitting = dict(changes)
 
     def showOutcome(self, report: dict[str, Any] | None) -> None:
         """Show the verdict and the lines of a result; None shows none."""

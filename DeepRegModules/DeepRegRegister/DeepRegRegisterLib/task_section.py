@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -37,6 +38,8 @@ class TaskSection:
 
     def __init__(self, panel: Any) -> None:
         self._panel, self._ui = panel, panel.ui
+        #: Parameters with which the next run fits into memory, name to value; they replace those of its preset.
+        self.fitting: dict[str, Any] = {}
         ui = panel.ui
         self._task = ChoiceBox(ui.taskComboBox, _TASKS)
         self._region = ChoiceBox(ui.regionComboBox, _REGIONS)
@@ -77,7 +80,8 @@ class TaskSection:
         """Return what a run would do."""
         node = self._panel.node
         points = node.task == "points" and (node.fixedPoints is not None or node.movingPoints is not None)
-        return planOf(node.task, node.quality / BEST, self._panel.contents.pair(node), points)
+        plan = planOf(node.task, node.quality / BEST, self._panel.contents.pair(node), points)
+        return replace(plan, parameters={**plan.parameters, **self.fitting})
 
     def regionNodes(self) -> dict[str, Any]:
         """Return the inputs that choose the region of the fixed volume."""
