@@ -18,19 +18,20 @@ _ABOUT = """# Which method and preset
 
 This page is made from `deepreg_engine/methods/which_method.py` by `python Testing/which_method_table.py`. `register FIXED MOVING`
 without a method, the preset
-*Automatic* (`auto`, the default of each method) and the module Register choose by this table.
+*Automatic* (`auto`, the default of each method), and the module Register all choose from this table.
 
-1. Modality, contrast and body part of both images are recognised by DICOM tags, else by intensities and anatomy.
-2. Two CT, or two MR, are aligned (affine), and compared at coarse resolution: do they show one person or two, one contrast or
-   two? A wrong answer costs accuracy,
-   but no row is bad for the pairs of its neighbours.
-3. The row gives method and preset. The lengths of the preset follow the size of what the image shows, from a mouse to a whole body.
+1. Modality, contrast and body part of both images are recognised from DICOM tags if there are any, otherwise from intensities and anatomy.
+2. Two CT images, or two MR images, are aligned (affine) and compared at coarse resolution, to decide whether they show one person or
+   two, and one contrast or two. If this decision is wrong, the result is less accurate, but usable: each preset also suits
+   the pairs of the neighbouring rows, though less well than their own.
+3. The row for this kind of pair gives the method and the preset. The lengths of the preset are scaled to the size of what the image
+   shows, from a mouse to a whole body.
 4. `--quality fast`, `balanced` (the default) or `best`, or a number from 0 to 1, selects the column.
 
-With a method of your own choice (`register descent`), the row gives the preset of this method. `--task rigid`, `similarity` or
+If you choose the method (`register descent`), the row gives the preset of that method. `--task rigid`, `similarity` or
 `affine` selects the method
 [linear](command_line.md#rigid-similarity-and-affine); with points instead of images, the [Points method](points.md) is used. The
-report has the choice and its reason as
+report contains the choice and its reason as
 `suggestion`, and the command line prints them.
 
 ## The choices
@@ -41,9 +42,9 @@ report has the choice and its reason as
 _FIGURES = """
 ## The figures
 
-The winner stands first. Pairs of one person are known deformations of a scan, with the mean error over the body in mm (lower is
-better); pairs of two people have
-the mean Dice of labels (higher is better). No model was trained on these scans.
+The most accurate choice stands first. For one person, a scan was deformed by a known deformation, and the figure is the
+mean error over the body in mm (lower is better). For two people, the figure is the mean Dice coefficient
+of labels (higher is better). No model was trained on these scans.
 """
 
 
