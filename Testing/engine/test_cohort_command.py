@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,12 @@ from command_line import call, check_refusal
 from scenes import image_on, make_grid
 from textured_pairs import FIXED, MOVING, SHIFT, texture, voxel_points
 
+from deepreg_engine.cohort.cluster import memory_of
+from deepreg_engine.cohort.compute import compute_row
+from deepreg_engine.cohort.folder import CohortFolder
 from deepreg_engine.geometry.images import write_image
 
-SETTINGS = ("--preset", "quick", "--set", "working_spacing=6", "--set", "refinement_iterations=1", "--initial", "none")
+SETTINGS = ("--method", "dense", "--preset", "quick", "--set", "working_spacing=6", "--set", "refinement_iterations=1", "--initial", "none")
 
 
 def labels(grid, shift=0.0):
@@ -52,6 +56,7 @@ def test_from_a_folder_of_scans_to_tables_and_page(scans, tmp_path):
     outcome = call("cohort", "run", cohort, "--workers", 1, "--threads", 1)
     assert outcome.code == 0
     assert "1 of 3 rows done, 2 failed, 0 open" in outcome.out
+    assert "verdicts: " in outcome.out
     assert any("computing on 1 workers of this machine" in line for line in outcome.messages)
 
     with (cohort / "table.csv").open(newline="") as stream:
@@ -73,7 +78,7 @@ def test_from_a_folder_of_scans_to_tables_and_page(scans, tmp_path):
     assert {path.name for path in results.iterdir()} == files
     single = tmp_path / "single.nrrd"
     images = ("--fixed", scans / "images" / "atlas.nii.gz", "--moving", scans / "images" / "near.nii.gz")
-    assert call("register", "dense", *images, *SETTINGS, "--threads", 1, "--transform", single).code == 0
+    assert call("register", "dense", *images, *SETTINGS[2:], "--threads", 1, "--transform", single).code == 0
     fields = [sitk.GetArrayFromImage(sitk.ReadImage(str(path))) for path in (single, results / "transform.nrrd")]
     assert np.array_equal(*fields)
 
@@ -85,10 +90,10 @@ def test_from_a_folder_of_scans_to_tables_and_page(scans, tmp_path):
 
 def test_a_plan_from_a_table_takes_what_is_open_from_the_options(scans, tmp_path):
     (tmp_path / "pairs.csv").write_text("fixed,moving,preset\na.nii,b.nii,brain-mr\na.nii,c.nii,\n")
-    assert call("cohort", "plan", tmp_path / "cohort", "--table", tmp_path / "pairs.csv", *SETTINGS[:4]).code == 0
+    assert call("cohort", "plan", tmp_path / "cohort", "--table", tmp_path / "pairs.csv", *SETTINGS[:6]).code == 0
     with (tmp_path / "cohort" / "plan.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["preset"] for row in rows] == ["brain-mr", "quick"]
+    assert [(row["method"], row["preset"]) for row in rows] == [("dense", "brain-mr"), ("dense", "quick")]
     assert [row["fixed"] for row in rows] == [str(tmp_path / "a.nii")] * 2
 
 
@@ -106,8 +111,10 @@ def test_another_plan_needs_replace(scans, tmp_path):
         (("--images", "scans", "--to", "missing.nii"), ("missing.nii", "does not exist")),
         (("--fixed", "scans"), ("--moving",)),
         (("--images", "scans", "--all-pairs", "--outputs", "warp"), ("'warp'", "warped")),
-        (("--images", "scans", "--all-pairs", "--preset", "brian-mr"), ("brain-mr",)),
+        (("--images", "scans", "--all-pairs", "--method", "dense", "--preset", "brian-mr"), ("brain-mr", "--preset")),
+        (("--images", "scans", "--all-pairs", "--preset", "brain-mr"), ("needs a method",)),
         (("--images", "scans", "--all-pairs", "--set", "smothness=2"), ("smoothness",)),
+        (("--table", "misspelt.csv"), ("b to a", "brain-mr")),
         (("--bids", "scans"), ("pybids",)),
         (("--table", "missing.csv"), ("missing.csv",)),
     ],
@@ -115,6 +122,7 @@ def test_another_plan_needs_replace(scans, tmp_path):
 def test_plans_that_cannot_be_made(scans, tmp_path, monkeypatch, options, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "scans").symlink_to(scans / "images")
+    (tmp_path / "misspelt.csv").write_text("fixed,moving,method,preset\na.nii,b.nii,dense,brian-mr\n")
     check_refusal(call("cohort", "plan", tmp_path / "cohort", *options), *words)
     assert not (tmp_path / "cohort").exists()
 
@@ -122,3 +130,19 @@ def test_plans_that_cannot_be_made(scans, tmp_path, monkeypatch, options, words)
 def test_commands_without_a_plan(tmp_path):
     for part in ("run", "status", "report"):
         check_refusal(call("cohort", part, tmp_path), "no plan.csv", "plan")
+
+
+def test_the_method_of_a_row_is_chosen_by_its_images(scans, tmp_path):
+    (tmp_path / "pairs.csv").write_text(f"fixed,moving\n{scans / 'images' / 'atlas.nii.gz'},{scans / 'images' / 'near.nii.gz'}\n")
+    assert call("cohort", "plan", tmp_path, "--table", tmp_path / "pairs.csv", "--set", "initial=none").code == 0
+    (row,) = CohortFolder(tmp_path).rows()
+    assert (row.method, row.preset) == ("auto", "")
+    needed, quick = memory_of([row]), memory_of([replace(row, method="dense", preset="quick")])
+    assert needed >= quick > 1e6
+    assert compute_row(row, str(tmp_path), "id", 1, "cpu")["state"] == "done"
+    report = json.loads((tmp_path / "rows" / row.name / "report.json").read_text())
+    entry = CohortFolder(tmp_path).entry(row.name)
+    assert (entry["method_used"], entry["preset_used"]) == (report["suggestion"]["method"], report["suggestion"]["preset"])
+    with CohortFolder(tmp_path).appending() as append:
+        append(entry)
+    assert f"verdicts: {report['verdict']['line'].partition(':')[0]} 1" in call("cohort", "status", tmp_path).out

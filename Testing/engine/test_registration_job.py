@@ -123,10 +123,10 @@ def test_a_preset_gives_the_parameters_that_are_not_given():
     brain = next(preset for preset in dense.presets if preset.name == "brain-mr")
     assert make_request("dense", preset="brain-mr").parameters == brain.parameters
     assert make_request("dense", preset="brain-mr", parameters={"smoothness": 9}).parameters.smoothness == 9
-    assert (
-        make_request("dense", preset="my own", parameters={"smoothness": 9}).parameters.working_spacing
-        == dense.parameters().working_spacing
-    )
+    own = brain.parameters.replaced({"smoothness": 9}).to_dict()
+    assert make_request("dense", preset="my own", parameters=own).parameters.to_dict() == own
+    with pytest.raises(ParameterError, match="no preset 'brian-mr'"):  # instead of the default's parameters under another name
+        make_request("dense", preset="brian-mr", parameters={"smoothness": 9})
 
 
 @pytest.mark.parametrize(

@@ -107,13 +107,14 @@ def _grid(path: str) -> Any:
 
 
 def _estimate(row: Row, fixed: Any, moving: Any) -> float:
-    from deepreg_engine.jobs.request import make_request
+    from deepreg_engine.cohort.requests import request_of
+    from deepreg_engine.jobs.automatic import possible_parameters
 
     if fixed is None or moving is None:
         return _UNKNOWN
     try:
-        request = make_request(row.method, preset=row.preset or None, parameters=dict(row.parameters) or None, **row.files)
-        return request.method.memory(fixed, moving, request.method.fitted(request.parameters, fixed)[0])
+        possible = possible_parameters(request_of(row))
+        return max(method.memory(fixed, moving, method.fitted(parameters, fixed)[0]) for method, parameters in possible)
     except EngineError:  # the row itself reports it
         return 0.0
 

@@ -56,18 +56,14 @@ def register_row(row: Row, results: Path, threads: int, device: str) -> dict[str
     Raises:
         EngineError: if the registration is not possible.
     """
+    from deepreg_engine.cohort.requests import request_of
     from deepreg_engine.jobs.registration import run_registration
-    from deepreg_engine.jobs.request import make_request
 
     outputs = {name: str(results / OUTPUT_FILES[name]) for name in row.outputs if name != "page"}
     outputs["report"] = str(results / "report.json")
     if "page" in row.outputs:
         outputs.setdefault("transform", str(results / OUTPUT_FILES["transform"]))
-    given = {"preset": row.preset or None, "initial": row.initial or None, "label_names": row.label_names or None}
-    request = make_request(
-        row.method, parameters=dict(row.parameters) or None, threads=threads, device=device, **given, **row.files, **outputs
-    )
-    report = run_registration(request)
+    report = run_registration(request_of(row, threads=threads, device=device, **outputs))
     if "transform" in outputs and "fixed" in row.files:
         _write_picture(row, results, outputs["transform"])
     if "page" in row.outputs:

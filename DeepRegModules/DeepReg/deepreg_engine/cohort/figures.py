@@ -53,17 +53,22 @@ def structures_of(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a row for each structure of a report: its name, Dice and HD95 before and after, and, where known, volume and Jacobian."""
     rows: dict[str, dict[str, Any]] = {}
     for entry in (report.get("overlap") or {}).get("labels", []):
-        name = str(entry.get("name", entry["label"]))
+        name = _structure(entry)
         row = rows.setdefault(name, {"structure": name})
         for stage, suffix in (("before", "_before"), ("after", "")):
             row[f"dice{suffix}"] = _plain(entry[stage].get("dice"))
             row[f"hd95{suffix}_mm"] = _plain(entry[stage].get("hd95"))
     for entry in report.get("structures") or []:
-        name = str(entry.get("name", entry.get("label")))
+        name = _structure(entry)
         row = rows.setdefault(name, {"structure": name})
         row.update({key: _plain(entry.get(key)) for key in ("before_ml", "after_ml", "change_percent", "shift_mm")})
         row.update({f"jacobian_{key}": _plain(value) for key, value in (entry.get("jacobian") or {}).items()})
     return list(rows.values())
+
+
+def _structure(entry: Mapping[str, Any]) -> str:
+    """Return the name of a structure; its label without one."""
+    return str(entry.get("name") or entry["label"])
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,8 @@ from deepreg_engine.cohort.folder import DONE, FAILED, CohortFolder
 from deepreg_engine.reporting.charts import count_chart
 from deepreg_engine.reporting.markup import light, number, text
 from deepreg_engine.reporting.style import STYLE
-from deepreg_engine.texts import tr
+from deepreg_engine.texts import tr, translated
+from deepreg_engine.verdict.line import WORDS
 
 #: Name of the picture in the folder of a row.
 PICTURE = "picture.png"
@@ -86,7 +87,7 @@ def _summary(lines: Sequence[dict[str, Any]]) -> str:
 
 
 def _word(level: str) -> str:
-    return {"good": tr("good"), "check": tr("to check"), "bad": tr("bad")}[level]
+    return translated(WORDS[level])
 
 
 def _charts(lines: Sequence[dict[str, Any]], shown: Sequence[tuple[str, str, str, int]]) -> str:

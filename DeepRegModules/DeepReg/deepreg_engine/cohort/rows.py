@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from deepreg_engine.errors import EngineError, InputError, ParameterError
-from deepreg_engine.methods.slots import SLOTS, slot
+from deepreg_engine.methods.slots import AUTOMATIC, SLOTS, slot
 
 #: Names of the inputs of a row, in the order of their columns.
 INPUTS = tuple(each.name for each in SLOTS if not each.is_output and each.kind != "names")
@@ -49,8 +49,8 @@ class Row:
     Args:
         name: unique in the cohort; the name of its folder.
         files: name of an input slot to path.
-        method: name of a method.
-        preset: name of one of its presets; "" for the method's default.
+        method: name of a method, or "auto", which chooses it by what the images show.
+        preset: name of one of its presets; "" or "auto" chooses it by what the images show.
         parameters: that differ from the preset's.
         initial: an alignment, or the file of a transform to start from; "" for the preset's.
         label_names: file with the names of labels; "" without.
@@ -59,7 +59,7 @@ class Row:
 
     name: str
     files: Mapping[str, str]
-    method: str = "dense"
+    method: str = AUTOMATIC
     preset: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     initial: str = ""
@@ -170,7 +170,7 @@ def _row(path: Path, line: int, entry: Mapping[str | None, Any]) -> Row:
     return Row(
         cells.get("row") or name_of(files),
         files,
-        cells.get("method") or "dense",
+        cells.get("method") or AUTOMATIC,
         cells.get("preset", ""),
         _parameters(path, line, cells.get("parameters", "")),
         absolute(initial, path.parent) if Path(initial).suffix else initial,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deepreg_engine.cohort.folder import DONE, FAILED, CohortFolder
+from deepreg_engine.verdict.line import LEVELS
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def status(folder: CohortFolder) -> Status:
         len(done),
         len(failed),
         len(names) - len(done) - len(failed),
-        {level: verdicts.count(level) for level in ("good", "check", "bad") if level in verdicts},
+        {level: verdicts.count(level) for level in LEVELS if level in verdicts},
         statistics.median(seconds) if seconds else None,
         failed,
     )

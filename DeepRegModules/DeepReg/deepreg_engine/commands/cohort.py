@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from deepreg_engine.cohort.folder import CohortFolder
+from deepreg_engine.cohort.requests import check_requests
 from deepreg_engine.cohort.rows import COLUMNS, DEFAULT_OUTPUTS, OUTPUT_FILES, Row, absolute, read_csv, titles
 from deepreg_engine.cohort.run import CohortRun, run_cohort
 from deepreg_engine.cohort.sources import Scan, all_pairs, from_bids, from_dataset, from_folders, scans_of, to_one
@@ -18,15 +19,16 @@ from deepreg_engine.commands.parsing import Parser, count, examples, paragraph
 from deepreg_engine.commands.progress import ProgressBar, clock
 from deepreg_engine.errors import InputError, ParameterError
 from deepreg_engine.methods.common.parameters import DEVICES, parse_settings
-from deepreg_engine.methods.common.presets import find_preset
-from deepreg_engine.methods.registry import METHODS, find_method
+from deepreg_engine.methods.registry import METHODS
+from deepreg_engine.methods.slots import AUTOMATIC
+from deepreg_engine.verdict.line import WORDS
 
 _ABOUT = """
 Register many pairs. First make a plan, which is a table with a row for each pair; then run it, as often as necessary: each run computes
 what is missing or has changed, so that nothing is lost if a process ends. A row that fails costs one row.
 """
 _EXAMPLES = (
-    "cohort plan study --images scans --labels organs --to scans/atlas.nii.gz --preset brain-mr",
+    "cohort plan study --images scans --labels organs --to scans/atlas.nii.gz",
     "cohort run study",
     "cohort status study",
     "cohort run study --cluster tcp://10.0.0.1:8786 --retry-failed",
@@ -97,8 +99,13 @@ def _add_plan(parts: argparse._SubParsersAction) -> None:
         help = f"the {side} image of a subject of --bids: session=01,suffix=T1w"
         more.add_argument(f"--{side}-entities", metavar="NAME=VALUE,...", help=help)
     how = page.add_argument_group("how, where the table does not state it")
-    how.add_argument("--method", choices=tuple(METHODS), default=Row("", {}).method, help="registration method (default: %(default)s)")
-    how.add_argument("--preset", metavar="NAME", help="of the method (default: the method's)")
+    how.add_argument(
+        "--method",
+        choices=(AUTOMATIC, *METHODS),
+        default=Row("", {}).method,
+        help="registration method (default: %(default)s, by what the images show)",
+    )
+    how.add_argument("--preset", metavar="NAME", help="of a method that is named (default: auto, by what the images show)")
     how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter; may be repeated")
     how.add_argument("--initial", metavar="HOW", help="alignment before the deformation, or a transform file")
     how.add_argument("--label-names", metavar="JSON", help='names of the labels: {"1": "liver", ...}')
@@ -129,6 +136,7 @@ def _add_run(parts: argparse._SubParsersAction) -> None:
 
 def _plan(options: argparse.Namespace) -> None:
     rows = _rows(options)
+    check_requests(rows)
     CohortFolder(options.folder).write_plan(rows, options.replace)
     sys.stdout.write(f"{len(rows)} rows in {CohortFolder(options.folder).plan}\n")
 
@@ -168,10 +176,7 @@ def _reference(path: str, scans: list[Scan]) -> Scan:
 
 def _pattern(options: argparse.Namespace) -> Row:
     """Return a row with what all rows have in common; raises ParameterError on an unknown preset, parameter or value."""
-    method, here = find_method(options.method), Path.cwd()
-    settings = parse_settings(options.set)
-    start = find_preset(method.presets, options.preset).parameters if options.preset else method.parameters()
-    start.replaced(settings)
+    here, settings = Path.cwd(), parse_settings(options.set)
     initial = options.initial or ""
     initial = absolute(initial, here) if Path(initial).suffix else initial
     names = absolute(options.label_names, here) if options.label_names else ""
@@ -229,8 +234,7 @@ def _lines(found: Status) -> list[str]:
     """Return a summary of how far a cohort is."""
     lines = [f"{found.done} of {found.rows} rows done, {found.failed} failed, {found.open} open"]
     if found.verdicts:
-        words = {"good": "good", "check": "to check", "bad": "bad"}
-        lines.append("verdicts: " + ", ".join(f"{number} {words[level]}" for level, number in found.verdicts.items()))
+        lines.append("verdicts: " + ", ".join(f"{WORDS[level]} {number}" for level, number in found.verdicts.items()))
     if found.median_seconds is not None:
         lines.append(f"median time of a row: {clock(found.median_seconds)}")
     messages = list(found.messages.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import SimpleITK as sitk
 
@@ -13,14 +14,14 @@ from deepreg_engine.content.detection import image_content
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.jobs.content import hints_of
 from deepreg_engine.jobs.request import Request, check_request
-from deepreg_engine.methods.base import Inputs
+from deepreg_engine.methods.base import Inputs, Method
 from deepreg_engine.methods.common.affine import Alignment
 from deepreg_engine.methods.common.parameters import INITIALS, LINEAR_KINDS
 from deepreg_engine.methods.common.presets import find_preset
 from deepreg_engine.methods.common.relation import pair_relation
 from deepreg_engine.methods.registry import METHODS, find_method
 from deepreg_engine.methods.slots import DENSE, DESCENT, LINEAR, POINTS, slot
-from deepreg_engine.methods.suggestion import AUTO, Relation, Suggestion, needs_relation, suggest
+from deepreg_engine.methods.suggestion import AUTO, Relation, Suggestion, needs_relation, possible_choices, suggest
 
 # Methods that may stand for the suggested one if it lacks an output or an option.
 _PREFERENCE = (DENSE, DESCENT, POINTS, LINEAR)
@@ -78,6 +79,28 @@ def possible_methods(request: Request) -> list[str]:
     if not found:
         names = ", ".join([*request.files, *request.option_changes])
         raise ParameterError(f"no method has all of {names}", "name a method, or leave some out", "method")
+    return found
+
+
+def possible_parameters(request: Request) -> list[tuple[Method, Any]]:
+    """Return the methods with their parameters that may be chosen for a request, before its images are read; one if nothing is open.
+
+    Raises:
+        ParameterError: if no method has all of the request, or its parameters.
+    """
+    if request.changes is None:
+        return [(request.method, request.parameters)]
+    names = possible_methods(request) if request.method.name == AUTO else [request.method.name]
+    found, wrong = [], None
+    for choice in possible_choices(names, request.quality):
+        method = find_method(choice.method)
+        start = find_preset(method.presets, choice.preset).parameters
+        try:
+            found.append((method, start.replaced(choice.parameters).replaced(request.changes)))
+        except ParameterError as error:  # a change of a parameter that another method has
+            wrong = wrong or error
+    if not found and wrong is not None:
+        raise wrong
     return found
 
 

@@ -20,6 +20,7 @@ from deepreg_engine.jobs.overview import check_matplotlib
 from deepreg_engine.methods.automatic import Automatic
 from deepreg_engine.methods.base import Method
 from deepreg_engine.methods.common.parameters import Parameters
+from deepreg_engine.methods.common.presets import find_preset
 from deepreg_engine.methods.registry import METHODS, find_method
 from deepreg_engine.methods.slots import AUTOMATIC, LINEAR, POINTS, Slot, outputs, slot, slots
 from deepreg_engine.methods.suggestion import check_task, quality_of
@@ -212,9 +213,10 @@ def _check_threads(threads: Any) -> None:
 def _parameters(method: Method, preset: str, given: Parameters | Mapping[str, Any] | None) -> Any:
     if isinstance(given, Parameters):
         return given
-    # A user's own preset is unknown here; all parameters are given then.
-    start = next((each.parameters for each in method.presets if each.name == preset), method.parameters())
-    return start.replaced(dict(given or {}))
+    given = dict(given or {})
+    if preset in ("", AUTOMATIC) or {each.name for each in method.parameters.describe()} <= set(given):
+        return method.parameters().replaced(given)  # a user's own preset is unknown here; all parameters are given then
+    return find_preset(method.presets, preset).parameters.replaced(given)
 
 
 def alignments(method: Method) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,7 +121,7 @@ def suggest(
     if task in LINEAR_KINDS:
         voxels = _LINEAR_VOXELS["fast" if quality < 1 / 3 else "balanced" if quality < 2 / 3 else "best"]
         changes = {} if voxels == 1.0 else {"working_voxels": voxels}
-        return Suggestion(task, "linear", task, changes, reason=f"a {task} transform was asked for")
+        return Suggestion(task, "linear", task, changes, reason=f"{'an' if task == 'affine' else 'a'} {task} transform was asked for")
     if clouds or fixed is None or moving is None:
         return _of_clouds()
     row = _row_of(fixed, moving, relation or Relation())
@@ -129,6 +129,18 @@ def suggest(
     found = choice.preset if choice.method == "linear" else POINTS if choice.method == POINTS else DEFORMABLE
     parameters = {**choice.parameters, **_lengths(choice, fixed)}
     return Suggestion(found, choice.method, choice.preset, parameters, choice.options, _reason(row, fixed, moving, relation), row.name)
+
+
+def possible_choices(methods: Iterable[str], quality: float = 0.5) -> list[Choice]:
+    """Return what :func:`suggest` may choose among some methods, whatever the images show, for estimates before they are read.
+
+    Args:
+        methods: their names.
+        quality: 0 (fast) to 1 (best).
+    """
+    methods = list(methods)
+    suitable = {row.name: [name for name in methods if row.choice(quality).method == name] for row in ROWS}
+    return [_of_method(row, name, quality) for row in ROWS for name in suitable[row.name] or methods[:1]]
 
 
 def check_task(task: str, method: str = "") -> None:

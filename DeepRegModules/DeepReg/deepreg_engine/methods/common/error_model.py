@@ -99,7 +99,9 @@ class ErrorModel:
             Effect(
                 each["name"],
                 bool(each["length"]),
-                *(tuple(map(float, each[part])) for part in ("knots", "bound", "typical")),
+                tuple(map(float, each["knots"])),
+                tuple(map(float, each["bound"])),
+                tuple(map(float, each["typical"])),
                 (float(each["medians"][0]), float(each["medians"][1])),
                 float(each["beyond"]),
             )
