@@ -32,6 +32,7 @@ from deepreg_slicer.provenance import PREFIX
 from deepreg_slicer.registration import Registration
 from deepreg_slicer.request import Request
 from deepreg_slicer.result_section import ResultSection
+from deepreg_slicer.result_view import drawLoadedGrids
 from deepreg_slicer.run_section import RunSection
 from deepreg_slicer.segment_selector import SegmentChooser
 from deepreg_slicer.slot_nodes import inputSlots, outputSlots, wantedField
@@ -159,6 +160,7 @@ class MethodPanel:
 
     def initialize(self) -> None:
         """Show the parameter set that was shown before, or the scene's first one; choose inputs if it has none."""
+        drawLoadedGrids()  # of a scene that was loaded before this module was opened
         self.setParameterNode(presentSet(self))
         if not self.hasInputs(self.node):
             self.chooseInputs(self.node)

@@ -114,8 +114,10 @@ class PanelWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel.initialize()
 
     def onSceneEndImport(self, caller: Any, event: Any) -> None:
+        from deepreg_slicer.result_view import drawLoadedGrids
         from deepreg_slicer.slice_views import redraw
 
+        drawLoadedGrids()
         qt.QTimer.singleShot(0, redraw)  # views do not draw before the import has ended
         if self.parent.isEntered:
             self.panel.onImported()

@@ -55,6 +55,8 @@ def showJacobian(node: Any) -> None:
         display.SetAndObserveColorNodeID(colors.GetID())
 
 
+# Attribute of a transform whose grid is shown: what is drawn is not saved, and is drawn again when the scene is loaded.
+_GRID = f"{PREFIX}GridShown"
 #: How a transform can be drawn: name, the display node's mode.
 MODES = {"grid": "VIS_MODE_GRID", "glyphs": "VIS_MODE_GLYPH", "contours": "VIS_MODE_CONTOUR"}
 
@@ -71,9 +73,11 @@ def showGrid(transform: Any, region: Any, visible: bool) -> None:
         shown = deformationOf(transform, region)
         # In 3D a grid takes a second to draw, and hides everything else.
         showDeformation(shown, region, "grid", gridSpacing(shown, region), False)
+        transform.SetAttribute(_GRID, "1")
         shown.GetDisplayNode().SetColorMap(lengthRamp(max(longestOf(shown), 0.1)))
         showBar(shown.GetDisplayNode(), True, _("deformation (mm)"), "right")
         return
+    (transform.GetNodeReference(SHOWN_OF) or transform).RemoveAttribute(_GRID)
     for node in (transform, shownNode(transform)):
         display = node.GetDisplayNode() if node is not None else None
         if display is not None:
@@ -81,6 +85,13 @@ def showGrid(transform: Any, region: Any, visible: bool) -> None:
             display.SetVisibility3D(False)
             display.SetVisibility(False)
             hideBar(display)
+
+
+def drawLoadedGrids() -> None:
+    """Show the grids that a loaded scene showed when it was saved."""
+    for transform in slicer.util.getNodesByClass("vtkMRMLTransformNode"):
+        if transform.GetAttribute(_GRID) and shownNode(transform) is None:
+            showGrid(transform, transform.GetNodeReference("deepRegFixed"), True)
 
 
 def deformationOf(transform: Any, region: Any) -> Any:
@@ -138,6 +149,8 @@ def showDeformation(transform: Any, region: Any, mode: str, spacing: float, in3D
     """
     if transform.GetDisplayNode() is None:
         transform.CreateDefaultDisplayNodes()
+        transform.GetDisplayNode().SetSaveWithScene(transform.GetSaveWithScene())
+    (transform.GetNodeReference(SHOWN_OF) or transform).RemoveAttribute(_GRID)
     display = transform.GetDisplayNode()
     state = display.StartModify()
     try:
