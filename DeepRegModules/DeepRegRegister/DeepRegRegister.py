@@ -1,4 +1,4 @@
-"""Module DeepRegRegister: the front door, which suggests how two volumes are registered, and brings structures along."""
+"""Module DeepRegRegister, where users start: suggests how two volumes are registered, and applies the result to structures."""
 
 import importlib.util
 import os
@@ -26,8 +26,8 @@ class DeepRegRegister(ScriptedLoadableModule):
         describe(self, _("Register"))
         self.parent.index = 0  # first in its category; modules without a number follow in the order of their titles
         self.parent.helpText = _(
-            "Registers two volumes: choose them and press Apply. The method and its parameters are suggested from what the volumes show;"
-            " segmentations, doses, points and models of the moving volume come along, before or after the run."
+            "Registers two volumes: choose them and press Apply. The method and its parameters are suggested from what the volumes show."
+            " The result can be applied to segmentations, doses, points and models of the moving volume, with the run or later."
         )
         self.parent.acknowledgementText = _("The methods and their papers are named in the modules Dense, Point and Descent Registration.")
 
@@ -56,7 +56,7 @@ class DeepRegRegisterLogic(PanelLogic):
     def register(self, fixedVolume, movingVolume, task="", quality=0.5, bring=(), device="auto", **more):
         """Register two volumes, bring nodes along, and wait for both; the event loop runs meanwhile. All results are new nodes.
 
-        :param task: "rigid", "similarity", "affine", "deformable" or "points"; "" is what the volumes suggest.
+        :param task: "rigid", "similarity", "affine", "deformable" or "points"; "" chooses by what the volumes show.
         :param quality: from 0 (fast) to 1 (best).
         :param bring: nodes of the moving side: volumes, label maps, segmentations, point lists, curves, models.
         :param device: where to compute: "auto", "cpu", "cuda", "mps".

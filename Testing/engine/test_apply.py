@@ -103,7 +103,7 @@ def test_points_outside_the_field_are_noted(folder, tmp_path):
     write_points(tmp_path / "q.csv", PointSet(points))
     found = run_apply(ApplyRequest(str(folder / "t.nrrd"), [Warping(str(tmp_path / "q.csv"), str(tmp_path / "p.csv"))]))
     assert found["files"][0]["outside"] == 1
-    assert any("1 of 4 points of q.csv come to lie outside the displacement field" in note for note in found["notes"])
+    assert any("1 of 4 points of q.csv are mapped to points outside the displacement field" in note for note in found["notes"])
     assert not inside(FIXED, read_points(tmp_path / "p.csv").positions)[0]
     write_points(tmp_path / "far.csv", PointSet(points[:1] + 900.0))
     with pytest.raises(EngineError, match="no point of .* lies in the displacement field"):
@@ -125,7 +125,7 @@ def test_nothing_is_written_if_one_file_cannot_be_used(folder, tmp_path):
     ("files", "words"),
     [
         ([], "there is no file to warp"),
-        ([{"input": "a.nrrd"}], "is no file to warp"),
+        ([{"input": "a.nrrd"}], "does not describe a file to warp"),
         ([{"input": "a.nrrd", "output": "b.nrrd", "kind": "mesh"}], "no kind 'mesh'"),
         ([{"input": "a.nrrd", "output": "b.csv"}], "b.csv"),
         ([{"input": "a.csv", "output": "b.nrrd"}], "b.nrrd"),

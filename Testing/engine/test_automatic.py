@@ -143,7 +143,7 @@ def test_outputs_limit_the_choice(files, tmp_path):
         ({"preset": "quick"}, ParameterError, "the preset quick needs a method"),
         ({"task": "elastic"}, ParameterError, "there is no task 'elastic'"),
         ({"quality": 2}, ParameterError, "2 is not a quality"),
-        ({"method": "dense", "preset": "quick", "quality": 0.2}, ParameterError, "with a named preset, the quality chooses nothing"),
+        ({"method": "dense", "preset": "quick", "quality": 0.2}, ParameterError, "with a named preset, the quality has no effect"),
         ({"method": "dense", "task": "rigid"}, ParameterError, "Dense registration has no task rigid"),
         ({"changes": {}}, ParameterError, "there is no argument 'changes'"),
         ({"transform": None}, InputError, "no result is requested"),
@@ -208,7 +208,7 @@ def test_a_method_is_put_in_where_none_is_named(given, found):
 def test_register_without_a_method(files, tmp_path):
     words = (files["fixed"], files["moving"], "--task", "rigid", "--quality", "fast", "--transform", tmp_path / "t.tfm")
     printed = succeed("register", *words)
-    assert "chosen: linear, preset rigid: a rigid transform was asked for" in printed
+    assert "chosen: linear, preset rigid: a rigid transform was requested" in printed
     assert sitk.ReadTransform(str(tmp_path / "t.tfm")).GetName() == "AffineTransform"
     for wrong, text in (
         (("register",), "there is nothing to register"),

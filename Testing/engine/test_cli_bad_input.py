@@ -98,8 +98,8 @@ def test_images_that_do_not_meet():
         "use the initial alignment",
         "(--initial)",
     )
-    refused(f"{WARP} --image far.nii.gz", "takes no point of the result into the image far.nii.gz", "belong together")
-    refused(f"{WARP} --image far.nii.gz --labels", "takes no point of the result into the image far.nii.gz", "belong together")
+    refused(f"{WARP} --image far.nii.gz", "maps no point of the result into the image far.nii.gz", "belong together")
+    refused(f"{WARP} --image far.nii.gz --labels", "maps no point of the result into the image far.nii.gz", "belong together")
     refused(f"{EVALUATE} --reference far.nii.gz", "the field truth.nrrd and the reference image do not overlap", "belong together")
 
 

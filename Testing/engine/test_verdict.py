@@ -277,7 +277,7 @@ def test_landmarks_that_got_worse_are_red_whatever_the_images_show(files):
     sitk.WriteImage(image, str(shifted))
     landmarks_of = ("--test-fixed-landmarks", files / "a.csv", "--test-moving-landmarks", files / "a.csv")
     outcome, report = registered(files, "shifted.nrrd", *landmarks_of)
-    assert report["verdict"]["reason"].startswith("the check landmarks are farther apart than before")
+    assert report["verdict"]["reason"].startswith("the error of the check landmarks is larger than before")
     assert level_of(report) == "bad"
 
 

@@ -87,7 +87,7 @@ class BringAlong(WorkerTask):
         if voxels and self._fixed is None:
             raise NodeError(_("the fixed volume of the result is not in the scene"), _("load it"), "fixed")
         if not self._nodes:
-            raise NodeError(_("nothing is chosen"), _("tick what comes along"))
+            raise NodeError(_("nothing is chosen"), _("tick the data to bring along"))
         if self._fixed is not None and isBelow(self._fixed, self._transform):
             text = _("the fixed volume {name} is below the result").format(name=self._fixed.GetName())
             raise NodeError(text, _("take it out of this transform"), "fixed")
@@ -180,7 +180,7 @@ class BringAlong(WorkerTask):
         for node in points:
             found[node] = yield from carrier.carry(pointsOf(node, self.leftOut(node)))
             if found[node].outside:
-                text = _("{count} of {all} points of {name} lie where the result is not known, outside the fixed volume: check them")
+                text = _("{count} of {all} points of {name} lie outside the fixed volume, where the result is not known: check them")
                 self._notes.append(text.format(count=found[node].outside, all=len(found[node].points), name=node.GetName()))
         return found, result
 

@@ -28,7 +28,7 @@ _MOST_FIELDS, _FEWEST_FIELDS = 20.0, 3.0
 _MODES = (
     ("fade", _("Fade"), _("The registered volume over the fixed one; the slider changes its opacity.")),
     ("blink", _("Blink"), _("The two volumes alternate: structures that jump are not aligned.")),
-    ("checkerboard", _("Checkerboard"), _("Fields of both volumes, whose size the slider changes: edges have to continue.")),
+    ("checkerboard", _("Checkerboard"), _("Squares of both volumes in turn, whose size the slider changes: aligned edges continue.")),
     ("difference", _("Difference"), _("Registered minus fixed: grey where they agree. Only for volumes of the same contrast.")),
     ("colours", _("Magenta and green"), _("The fixed volume in magenta, the registered one in green: grey where they agree.")),
 )  # fmt: skip
@@ -228,7 +228,7 @@ class LookSection:
         return lambda: self._showTogether(mode, None, 0.0)
 
     def _boardSide(self) -> float:
-        """Return the side of the fields of a checkerboard, mm."""
+        """Return the side of the squares of a checkerboard, mm."""
         bounds = np.zeros(6)
         self._registered.GetRASBounds(bounds)
         longest = float((bounds[1::2] - bounds[::2]).max())
@@ -368,7 +368,7 @@ class LookSection:
         ui.linkCheckBox.setEnabled(possible)
         ui.fadeSlider.setEnabled(possible and (self.mode in ("fade", "checkerboard") or self.map.node is not None))
         board = self.mode == "checkerboard"
-        ui.fadeLabel.text = _("Size of fields:") if board else _("Fixed \u2194 registered:")
+        ui.fadeLabel.text = _("Size of squares:") if board else _("Fixed \u2194 registered:")
         ui.lookInfoLabel.setVisible(self.mode == "blink" and self._shown)
 
 

@@ -39,7 +39,7 @@ class ResultHistory:
     def brought(self, transform: Any, nodes: list[Any]) -> None:
         """Note what has come along with a result, which can be taken back without the result."""
         title = results.titleOf(transform)
-        self._steps.append((_("what came along with {title}").format(title=title), lambda: _removeNodes(nodes)))
+        self._steps.append((_("data brought along with {title}").format(title=title), lambda: _removeNodes(nodes)))
 
     def rename(self, transform: Any, title: str) -> str:
         """Rename a result; returns its name.

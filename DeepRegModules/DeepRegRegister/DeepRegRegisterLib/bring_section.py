@@ -103,9 +103,9 @@ class BringSection:
     def _problem(self, ticked: list[Any]) -> str:
         """Return why the shown result cannot be applied now; "" if it can."""
         if self._panel.node.result is None:
-            return _("there is no result yet: what is ticked comes along with the next one")
+            return _("there is no result yet: the next one will be applied to the ticked data")
         if not ticked:
-            return _("tick what comes along")
+            return _("tick the data to bring along")
         return _("another computation is running: wait for its end") if self._panel.busy else ""
 
     def _fill(self, rows: list[tuple[str, bool]]) -> None:

@@ -104,9 +104,7 @@ class ResultsSection:
         ui.compareButton.setEnabled(len(chosen) == 2)
         ui.deleteButton.setEnabled(bool(chosen))
         ui.undoButton.setEnabled(bool(self.history.next))
-        ui.undoButton.toolTip = (
-            _("Take back: {step}.").format(step=self.history.next) if self.history.next else _("There is nothing to take back.")
-        )
+        ui.undoButton.toolTip = _("Undo: {step}.").format(step=self.history.next) if self.history.next else _("There is nothing to undo.")
         installed = hasattr(slicer.modules, "deepreginspector")
         for button in (ui.reviewButton, ui.reportButton):
             button.setEnabled(button.enabled and installed)

@@ -15,12 +15,12 @@ from DeepRegRegisterLib.parameters import BEST, BOX, SEGMENT, WHOLE
 from DeepRegRegisterLib.plan import Plan, planOf
 
 _TASKS = (
-    ("", _("Automatic"), _("What suits the two volumes; the line below says what and why.")),
+    ("", _("Automatic"), _("Whatever suits the two volumes; the line below states the choice and its reason.")),
     ("rigid", _("Rigid"), _("Shift and rotation.")),
     ("similarity", _("Similarity"), _("Shift, rotation and one scale.")),
     ("affine", _("Affine"), _("Shift, rotation, scales and shear.")),
     ("deformable", _("Deformable"), _("Shift and rotation, then a smooth deformation.")),
-    ("points", _("Points or surfaces"), _("Points, curves, models or segments; without them keypoints of the volumes.")),
+    ("points", _("Points or surfaces"), _("Match points, curves, models or segments, or, if you choose none, keypoints of the volumes.")),
 )
 _REGIONS = (
     (WHOLE, _("Whole volume"), _("Compare the whole fixed volume.")),

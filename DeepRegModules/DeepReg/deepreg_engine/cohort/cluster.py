@@ -44,7 +44,9 @@ def check_installed() -> None:
     try:
         import distributed  # noqa: F401
     except ImportError as error:
-        raise PackageError("a cohort needs the Python package distributed", "pip install deepreg-engine[cohort]", "distributed") from error
+        raise PackageError(
+            "a cohort needs the Python package distributed", "install it with pip install deepreg-engine[cohort]", "distributed"
+        ) from error
 
 
 def cores() -> int:

@@ -57,7 +57,7 @@ class CohortFolder:
         """
         text = as_csv(rows)
         if self.plan.exists() and not replaced and self.plan.read_text(encoding="utf-8") != text:
-            raise OutputError(f"{self.path} has another plan already", "choose another folder, or replace the plan", "replace")
+            raise OutputError(f"{self.path} already has another plan", "choose another folder, or replace the plan", "replace")
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.plan, text)
 

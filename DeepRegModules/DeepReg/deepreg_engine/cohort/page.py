@@ -113,7 +113,7 @@ def _gallery(folder: CohortFolder, ordered: Sequence[dict[str, Any]]) -> str:
             break
     if not figures:
         return ""
-    legend = tr("Above before, below after the registration; fixed image in magenta, moving image in green: what agrees is grey.")
+    legend = tr("Top: before the registration; bottom: after it. Fixed image in magenta, moving image in green: grey where they agree.")
     return f"<h2>{text(tr('Worst rows'))}</h2><p class='soft'>{text(legend)}</p><div class='gallery'>{''.join(figures)}</div>"
 
 

@@ -92,7 +92,9 @@ def _check_name(name: str, known: set[str]) -> None:
     folded = name.casefold()  # file systems of Windows and macOS do not tell "A" from "a"
     wrong = not name or name[0] in ".-" or name[-1] in ". " or re.search(r'[<>:"/\\|?*\x00-\x1f]', name) or _RESERVED.fullmatch(name)
     if wrong or len(name) > _LONGEST_NAME:
-        raise InputError(f"{name!r} cannot be the name of a row", "a row is named as its folder: letters, digits, spaces, - and _")
+        raise InputError(
+            f"{name!r} cannot be the name of a row", "use letters, digits, spaces, - and _, because it is also the name of a folder"
+        )
     if folded in known:
         raise InputError(f"two rows are named {name}", "give each row its own name; capital and small letters count as equal")
     known.add(folded)
@@ -150,7 +152,7 @@ def _delimiter(text: str) -> str:
 def _check_head(path: Path, head: list[str]) -> None:
     unknown = [name for name in head if name not in COLUMNS]
     if unknown:
-        raise InputError(f"{path} has a column {unknown[0]!r} that is not known", f"there are {', '.join(COLUMNS)}")
+        raise InputError(f"{path} has an unknown column {unknown[0]!r}", f"there are {', '.join(COLUMNS)}")
     double = next((name for name in head if head.count(name) > 1), None)
     if double is not None:
         raise InputError(f"{path} has two columns {double!r}", "keep one of them")
@@ -162,7 +164,7 @@ def _texts(entry: Mapping[str | None, Any]) -> list[str]:
 
 def _row(path: Path, line: int, entry: Mapping[str | None, Any]) -> Row:
     if None in entry or None in entry.values():
-        raise InputError(f"{path}, line {line} has another number of columns than the first line", "save the table as CSV again")
+        raise InputError(f"{path}, line {line} and the first line differ in the number of columns", "save the table as CSV again")
     cells = {str(name): str(value).strip() for name, value in entry.items()}
     files = {name: absolute(cells[name], path.parent) for name in INPUTS if cells.get(name)}
     initial, names = cells.get("initial", ""), cells.get("label_names", "")
@@ -186,7 +188,7 @@ def _parameters(path: Path, line: int, text: str) -> dict[str, Any]:
     try:
         found = json.loads(text) if text.startswith("{") else parse_settings([part for part in text.split(_SEPARATOR) if part.strip()])
     except (ValueError, EngineError) as error:
-        raise InputError(f"{path}, line {line}: {text!r} are no parameters", "write name=value; name=value") from error
+        raise InputError(f"{path}, line {line}: {text!r} are no parameters", "write them as name=value; name=value") from error
     return dict(found)
 
 

@@ -63,13 +63,13 @@ def from_folders(fixed: Iterable[Scan], moving: Iterable[Scan], pattern: Row) ->
     """Return a row for each pair of scans of the same name.
 
     Raises:
-        InputError: if a fixed scan has no moving one of its name, or the other way round.
+        InputError: if a fixed scan has no moving scan of the same name, or the other way round.
     """
     sides = [{scan.name: scan for scan in scans} for scans in (fixed, moving)]
     alone = sorted(sides[0].keys() ^ sides[1].keys())
     if alone:
         side, other = ("fixed", "moving") if alone[0] in sides[0] else ("moving", "fixed")
-        raise InputError(f"the {side} scan {alone[0]} has no {other} one of its name", "pairs have the same file name in both folders")
+        raise InputError(f"no {other} scan has the name of the {side} scan {alone[0]}", "give both images of a pair the same file name")
     return [pair(scan, sides[1][name], pattern, name) for name, scan in sides[0].items()]
 
 
@@ -96,11 +96,11 @@ def scans_of(images: str | os.PathLike, labels: str = "", masks: str = "", landm
     """
     own = _files(Path(images), (*IMAGE_SUFFIXES, ""))
     if not own:
-        raise InputError(f"there are no images in {images}", f"they end in {', '.join(IMAGE_SUFFIXES)}, or are DICOM folders")
+        raise InputError(f"there are no images in {images}", f"images are files that end in {', '.join(IMAGE_SUFFIXES)}, or DICOM folders")
     more = [_files(Path(folder), endings) if folder else {} for folder, endings in _more(labels, masks, landmarks)]
     for folder, found in zip((labels, masks, landmarks), more, strict=True):
         if folder and not found.keys() & own.keys():
-            raise InputError(f"no file in {folder} has the name of an image in {images}", "files of one scan have the same name")
+            raise InputError(f"no file in {folder} has the name of an image in {images}", "give the files of a scan the name of its image")
     return [Scan(name, path, *(found.get(name, "") for found in more)) for name, path in own.items()]
 
 
@@ -192,18 +192,18 @@ def from_bids(root: str | os.PathLike, pattern: Row, fixed: dict[str, str], movi
 
     Raises:
         PackageError: if pybids is not installed.
-        InputError: if the folder is no BIDS data set, or the entities choose several images of a subject or no pair at all.
+        InputError: if the folder is not a BIDS data set, or the entities choose several images of a subject or no pair at all.
     """
     try:
         from bids import BIDSLayout  # type: ignore[import-not-found]
     except ImportError as error:
         from deepreg_engine.errors import PackageError
 
-        raise PackageError("reading a BIDS data set needs pybids", "pip install pybids", "pybids") from error
+        raise PackageError("reading a BIDS data set needs pybids", "install it with pip install pybids", "pybids") from error
     try:
         layout = BIDSLayout(root, validate=False)
     except (OSError, ValueError) as error:
-        raise InputError(f"{root} is not a BIDS data set ({error})", "it has a file dataset_description.json") from error
+        raise InputError(f"{root} is not a BIDS data set ({error})", "give the folder with the file dataset_description.json") from error
     rows = []
     for subject in layout.get_subjects():
         sides = [_of_subject(layout, subject, chosen) for chosen in (fixed, moving)]

@@ -24,8 +24,8 @@ from deepreg_engine.methods.slots import AUTOMATIC
 from deepreg_engine.verdict.line import WORDS
 
 _ABOUT = """
-Register many pairs. First make a plan, which is a table with a row for each pair; then run it, as often as necessary: each run computes
-what is missing or has changed, so that nothing is lost if a process ends. A row that fails costs one row.
+Register many pairs. First make a plan, a table with a row for each pair. Then run it, as often as necessary: each run computes what is
+missing or has changed, so that nothing is lost if a process ends. If a row fails, the others are computed all the same.
 """
 _EXAMPLES = (
     "cohort plan study --images scans --labels organs --to scans/atlas.nii.gz",
@@ -34,12 +34,12 @@ _EXAMPLES = (
     "cohort run study --cluster tcp://10.0.0.1:8786 --retry-failed",
 )
 _PLAN = """
-Write the plan of a cohort, plan.csv in its folder. The pairs come from one of: a table of your own, two folders with files of the same
-names, one folder of scans registered to one of them or all with all, a dataset.json of Learn2Reg, or a BIDS data set.
+Write the plan of a cohort, plan.csv in its folder. The pairs come from a table of your own, from two folders with files of the same names,
+from one folder of scans (all to one image, or each to each), from a dataset.json of Learn2Reg, or from a BIDS data set.
 """
 _RUN = """
-Compute the rows that are missing or whose inputs, parameters or outputs have changed. Results are in FOLDER/rows, each row's folder appears
-complete; table.csv, structures.csv and index.html show all rows. The run may be stopped at any time and repeated.
+Compute the rows that are missing or whose inputs, parameters or outputs have changed. Results are in FOLDER/rows; the folder of a row
+appears when the row is complete. table.csv, structures.csv and index.html show all rows. The run may be stopped at any time and repeated.
 """
 _PAIRS = (
     "--table CSV",

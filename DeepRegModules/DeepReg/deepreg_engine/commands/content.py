@@ -11,8 +11,8 @@ from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.jobs.content import ContentRequest, run_content
 
 _ABOUT = """
-Show what an image is: modality, contrast of MR, body part, size of the body, and why. DICOM elements count first, then intensities and
-anatomy. Of two images, also show what is wrong with the pair before a registration.
+Show what an image is: modality, contrast of MR, body part, size of the body, and the reasons. They are taken from DICOM elements if there
+are any, otherwise from intensities and anatomy. For two images, also show what is wrong with the pair before a registration.
 """
 _EXAMPLES = ("content ct.nii.gz", "content fixed.nii.gz moving.nii.gz", "content dicom_folder --json")
 

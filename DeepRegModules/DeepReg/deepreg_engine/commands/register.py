@@ -33,8 +33,8 @@ _METAVARS = {"image": "IMAGE", "labels": "LABELS", "mask": "MASK", "points": "PO
 def add(commands: argparse._SubParsersAction) -> None:
     """Add the command."""
     about = (
-        "Find the transform between two images or two point clouds. Without a method, what the images show decides on the method and its "
-        "preset; a line reports the choice and its reason."
+        "Find the transform between two images or two point clouds. Without a method, the method and its preset are chosen by what the "
+        "images show; a line reports the choice and its reason."
     )
     pages = "The options of both forms are on their pages: deepreg-engine register auto --help, deepreg-engine register METHOD --help"
     epilog = f"{examples(*PAGES[AUTOMATIC].examples, PAGES['dense'].examples[0])}\n\n{paragraph(pages)}"
@@ -113,7 +113,7 @@ def _add_how(parser: Parser, method: Method) -> None:
     """Add the options of the computation."""
     how = parser.add_argument_group("how")
     if method is AUTOMATIC_METHOD:
-        about = f"what is looked for: {', '.join(TASKS)} (default: {AUTOMATIC})"
+        about = f"the kind of transform to find: {', '.join(TASKS)} (default: {AUTOMATIC})"
         how.add_argument("--task", choices=TASKS, metavar="TASK", help=about)
     else:
         about = f"parameters for a task, see below (default: {AUTOMATIC}, by what the images show)"

@@ -32,7 +32,7 @@ PAGES = {
         """,
         """
         A line reports the choice and its reason, and the report has them as "suggestion". The choices are those of the table of figures in
-        docs/which_method.md. --task determines what is looked for, --quality the time that it may take.
+        docs/which_method.md. --task selects the kind of transform, --quality how much time it may take.
         """,
         (
             "register fixed.nii.gz moving.nii.gz --transform t.nrrd --warped warped.nii.gz",
@@ -43,8 +43,8 @@ PAGES = {
     "linear": Page(
         ("--fixed F --moving M\n--transform OUT [options]",),
         """
-        Register MOVING to FIXED without a deformation: the rigid, similarity or affine transform of the largest mutual information, for
-        images of the same contrast or of two. Several positions are tried, and other orientations of the moving image.
+        Register MOVING to FIXED without a deformation: find the rigid, similarity or affine transform with the largest mutual
+        information, for images of the same contrast or of two contrasts. Several positions and orientations of the moving image are tried.
         """,
         """
         The result is a linear transform of LPS points in mm, from fixed to moving points. .tfm, .txt, .h5 and .mat hold an ITK affine

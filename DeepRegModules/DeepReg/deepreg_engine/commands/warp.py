@@ -38,9 +38,9 @@ direction, as in ITK: a fixed point x is mapped to its moving point x + u(x).
 """
 
 _MANY = """
-Many files: each of the options with two names, INPUT and OUTPUT, can be given several times; all outputs are written, or none. Points,
-curves and models of the moving side go to the fixed side, through the inverse, whose error is printed. For segmentations a table says what
-happens to each structure: volume before and after, shift of its centre beyond the alignment, Jacobian, and Dice with --fixed-labels.
+Many files: each option with two names, INPUT and OUTPUT, can be given several times; all outputs are written, or none. Points, curves and
+models of the moving side are mapped to the fixed side by the inverse, whose error is printed. For segmentations a table lists for each
+structure: volume before and after, shift of its centre beyond the alignment, Jacobian, and Dice with --fixed-labels.
 """
 
 _EXAMPLES = (
@@ -54,13 +54,13 @@ _EXAMPLES = (
 # Options with an input and an output: name, kind, side, help.
 _FILES = (
     ("file", "", "moving", "any file: an image, label map, points or model, recognised by its ending and content"),
-    ("volume", "image", "moving", "an image: linear, with its background outside"),
-    ("ct", "ct", "moving", "a CT: linear, with air (-1024 HU) outside"),
-    ("dose", "dose", "moving", "a dose: linear, 0 outside"),
-    ("segmentation", "labels", "moving", "a label map: nearest neighbour, with its names and colours (.seg.nrrd)"),
-    ("moving-points", "points", "moving", "points or curves of the moving side (.csv, .mrk.json, .fcsv), to the fixed side"),
-    ("fixed-points", "points", "fixed", "points or curves of the fixed side, to the moving side"),
-    ("model", "model", "moving", "a surface of the moving side (.vtk, .vtp, .stl, .ply), to the fixed side"),
+    ("volume", "image", "moving", "an image: linear interpolation; its background outside"),
+    ("ct", "ct", "moving", "a CT: linear interpolation; air (-1024 HU) outside"),
+    ("dose", "dose", "moving", "a dose: linear interpolation; 0 outside"),
+    ("segmentation", "labels", "moving", "a label map: nearest neighbour; keeps names and colours (.seg.nrrd)"),
+    ("moving-points", "points", "moving", "points or curves (.csv, .mrk.json, .fcsv) to map from the moving to the fixed side"),
+    ("fixed-points", "points", "fixed", "points or curves to map from the fixed to the moving side"),
+    ("model", "model", "moving", "a surface (.vtk, .vtp, .stl, .ply) to map from the moving to the fixed side"),
 )
 
 
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> None:
             raise ParameterError("reference, labels and interpolation are for images", "leave them out for points", name)
     if options.labels and options.interpolation not in (None, "nearest"):
         message = f"labels and {options.interpolation} interpolation contradict each other"
-        raise ParameterError(message, "label maps are warped by nearest", "interpolation")
+        raise ParameterError(message, "use nearest, or leave the interpolation out", "interpolation")
     notes: list[str] = []
     transform = read_transform(options.transform, notes=notes)
     with FileGroup() as files:
@@ -195,7 +195,7 @@ def _check_reached(image: sitk.Image, warped: sitk.Image, transform: sitk.Transf
     everywhere = sitk.Image(image.GetSize(), sitk.sitkUInt8) + 1
     everywhere.CopyInformation(image)
     if not sitk.GetArrayFromImage(resample(everywhere, ImageGrid.of(warped), transform, "nearest")).any():
-        raise InputError(f"the transform takes no point of the result into the image {path}", "check that they belong together", "image")
+        raise InputError(f"the transform maps no point of the result into the image {path}", "check that they belong together", "image")
 
 
 def _warp_points(files: FileGroup, transform: sitk.Transform, options: argparse.Namespace, notes: list[str]) -> None:
@@ -203,7 +203,9 @@ def _warp_points(files: FileGroup, transform: sitk.Transform, options: argparse.
     outside = int(outside_field(transform, points.positions).sum())
     if outside == len(points):
         raise InputError(
-            f"no point of {options.points} lies in the displacement field", "check that they belong to it and to its frame", "points"
+            f"no point of {options.points} lies in the displacement field",
+            "check that they belong to it and to its coordinate system",
+            "points",
         )
     if outside:
         notes.append(f"points outside the displacement field, which stay where they are: {outside} of {len(points)}")

@@ -95,7 +95,13 @@ def _single(role: str, sample: Sample, content: Content) -> list[Concern]:
     if content.is_labels:
         kind = "a mask" if content.modality == "mask" else f"a label map ({sample.labels} values)"
         found.append(
-            Concern("labels", WARN, f"the {role} image seems to be {kind}", "choose the scan, and give this as labels or mask", role)
+            Concern(
+                "labels",
+                WARN,
+                f"the {role} image seems to be {kind}",
+                "choose the scan instead; a label map or mask has an input of its own",
+                role,
+            )
         )
     return found
 

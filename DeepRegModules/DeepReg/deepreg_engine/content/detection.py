@@ -66,7 +66,9 @@ def _labels(sample: Sample, spacing: tuple[float, float, float]) -> Content:
     size = BodyShape(inside, inside, sample.spacing).size_mm
     name = "mask" if sample.labels == 2 else "labels"
     reason = (
-        f"{sample.labels} values, whole numbers, and most neighbours have equal ones" if sample.labels else "it is stated to be a label map"
+        f"it has {sample.labels} values, which are whole numbers, and most neighbouring voxels have the same value"
+        if sample.labels
+        else "it is stated to be a label map"
     )
     return Content(name, "", "unknown", size, spacing, (reason,), True, True)
 

@@ -98,7 +98,7 @@ def _ct(sample: Sample) -> SeenModality | None:
             reason = f"CT: air at {_air(values):.0f} HU, {100 * soft:.0f} % of the tissue between -200 and 200 HU"
             return SeenModality("ct", True, (reason,), True)
         if brain_share(values) >= _INSIDE_SKULL:
-            reason = f"CT: air at {_air(values):.0f} HU, even soft tissue within bone above {BONE:.0f} HU"
+            reason = f"CT: air at {_air(values):.0f} HU, uniform soft tissue within bone above {BONE:.0f} HU"
             return SeenModality("ct", True, (reason,), True)
         return None
     lowest, fat = (float(each) for each in np.quantile(values, (0.01, 0.05)))
@@ -139,15 +139,19 @@ def _by_contrast(sample: Sample) -> SeenModality:
     close = float(np.mean(np.abs(dense - centre) < _CLOSE * (centre - background)))
     rough = roughness(values, body.tissue)
     if not sample.is_crop and not _ROUGH[0] < rough < _ROUGH[1]:
-        reason = "smoother than anatomy, as a map" if rough <= _ROUGH[0] else "neighbours differ as in noise"
+        reason = (
+            "its values vary less than anatomy does, like those of a map" if rough <= _ROUGH[0] else "neighbouring values differ like noise"
+        )
         return SeenModality("unknown", False, (reason,), anatomy=False)
     above = float(np.mean(dense > background + _DENSER * (centre - background)))
     if close >= _CLOSE_SHARE and _SOME_DENSE[0] < above < _SOME_DENSE[1]:
-        return SeenModality("ct", False, (f"{100 * close:.0f} % of the tissue are as close together as in CT, but not in HU",))
+        return SeenModality("ct", False, (f"{100 * close:.0f} % of the tissue have values as close together as in CT, but not in HU",))
     if brain_share((values - background) * (_AIR_TO_TISSUE / (centre - background)) - 1000.0) >= _INSIDE_SKULL:
         return SeenModality("ct", False, ("even soft tissue within bone, as in CT of a head, but not in HU",))
     spread = (upper - lower) / (middle - background)
-    reason = f"no Hounsfield units; tissues differ as in MR (quartiles {spread:.2f} of their distance from the background)"
+    reason = (
+        f"not in Hounsfield units; tissues differ as in MR (their quartiles differ by {spread:.2f} of their distance from the background)"
+    )
     return SeenModality("mr", _is_surely_mr(sample, body, background, spread), (reason,))
 
 

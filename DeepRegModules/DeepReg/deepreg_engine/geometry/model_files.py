@@ -67,7 +67,9 @@ def add_mapped_model(files: FileGroup, source: str | os.PathLike, target: str | 
     """
     source = Path(source)
     if suffix(target) != suffix(source):
-        raise InputError(f"the model {source} is written in its own format", f"let the name end in {suffix(source)}")
+        raise InputError(
+            f"the model {source} is written in the format in which it is given", f"choose a name that ends in {suffix(source)}"
+        )
     if not source.is_file():
         raise InputError(f"the model {source} does not exist", "check the path")
     readers = {".vtk": _legacy, ".vtp": _xml, ".stl": _stl, ".ply": _ply}

@@ -109,7 +109,11 @@ class ApplyRequest:
                 found.append(entry)
                 continue
             if not isinstance(entry, Mapping) or not {"input", "output"} <= set(entry) <= known:
-                raise ParameterError(f"{entry} is no file to warp", f"give input and output, and of {', '.join(sorted(known))}", "files")
+                raise ParameterError(
+                    f"{entry} does not describe a file to warp",
+                    f"give input and output; the fields are {', '.join(sorted(known))}",
+                    "files",
+                )
             found.append(Warping(**entry))
         return found
 
@@ -166,7 +170,7 @@ def _check_warping(each: Warping) -> None:
         raise ParameterError("images are warped from the moving to the fixed side", "use the inverse as the transform", "side")
     if each.kind == "labels" and each.interpolation not in ("", "nearest"):
         message = f"labels and {each.interpolation} interpolation contradict each other"
-        raise ParameterError(message, "label maps are warped by nearest", "interpolation")
+        raise ParameterError(message, "use nearest, or leave the interpolation out", "interpolation")
     check_suffix("output", each.output, _ENDINGS.get(each.kind, IMAGE_SUFFIXES))
 
 
@@ -253,7 +257,9 @@ class _Application:
         add = add_mapped_model if model else add_mapped_points
         count = add(files, each.input, each.output, mapping, self._notes)
         if mapping.outside == count:
-            raise InputError(f"no point of {each.input} lies in the displacement field", "check that they belong to it and to its frame")
+            raise InputError(
+                f"no point of {each.input} lies in the displacement field", "check that they belong to it and to its coordinate system"
+            )
         note = mapping.note(each.input, count)
         self._notes += [note] if note else []
         entry = {"input": each.input, "output": each.output, "kind": "model" if model else "points", "side": each.side}
@@ -298,4 +304,4 @@ def _check_reached(warped: sitk.Image, transform: sitk.Transform, image: sitk.Im
     points = grid.points().reshape(-1, 3)
     moved = points + np.moveaxis(DisplacementField.from_transform(transform, grid).vectors, 0, -1).reshape(-1, 3)
     if not ImageGrid.of(image).contains(moved).any():
-        raise InputError(f"the transform takes no point of the result into the image {path}", "check that they belong together", "image")
+        raise InputError(f"the transform maps no point of the result into the image {path}", "check that they belong together", "image")

@@ -90,8 +90,8 @@ class MeasuredMap:
             )
         elif self.outside:
             notes.append(
-                f"{self.outside} of {count} points of {Path(path).name} come to lie outside the displacement field, whose nearest "
-                "displacement was used"
+                f"{self.outside} of {count} points of {Path(path).name} are mapped to points outside the displacement field, whose "
+                "nearest displacement was used"
             )
         worst = self.errors().get("round_trip_mm", 0.0)
         if worst > _CLEAR_ERROR:

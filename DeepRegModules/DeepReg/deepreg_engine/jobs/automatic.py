@@ -78,7 +78,7 @@ def possible_methods(request: Request) -> list[str]:
     ]
     if not found:
         names = ", ".join([*request.files, *request.option_changes])
-        raise ParameterError(f"no method has all of {names}", "name a method, or leave some out", "method")
+        raise ParameterError(f"no method has all of {names}", "leave some of them out", "method")
     return found
 
 

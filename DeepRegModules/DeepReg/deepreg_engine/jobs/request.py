@@ -173,7 +173,7 @@ def _check_choice(method: Method, arguments: dict[str, Any], automatic: bool) ->
     """
     for name in ("task", "quality"):
         if name in arguments and not automatic:
-            raise ParameterError(f"with a named preset, the {name} chooses nothing", "leave one of them out", name)
+            raise ParameterError(f"with a named preset, the {name} has no effect", "leave one of them out", name)
     check_task(str(arguments.get("task", AUTOMATIC)), "" if method is AUTOMATIC_METHOD else method.name)
     arguments["quality"] = quality_of(arguments.get("quality", 0.5))
 

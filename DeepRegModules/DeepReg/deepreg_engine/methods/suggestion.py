@@ -121,7 +121,7 @@ def suggest(
     if task in LINEAR_KINDS:
         voxels = _LINEAR_VOXELS["fast" if quality < 1 / 3 else "balanced" if quality < 2 / 3 else "best"]
         changes = {} if voxels == 1.0 else {"working_voxels": voxels}
-        return Suggestion(task, "linear", task, changes, reason=f"{'an' if task == 'affine' else 'a'} {task} transform was asked for")
+        return Suggestion(task, "linear", task, changes, reason=f"{'an' if task == 'affine' else 'a'} {task} transform was requested")
     if clouds or fixed is None or moving is None:
         return _of_clouds()
     row = _row_of(fixed, moving, relation or Relation())

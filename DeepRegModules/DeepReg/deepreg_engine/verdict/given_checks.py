@@ -26,7 +26,7 @@ def landmark_check(landmarks: Mapping[str, Any]) -> Check | None:
     if before is None or after is None:
         return None
     if after > before * (1.0 + _LANDMARK_SHARE) + _LANDMARK_MM:
-        reason = f"the check landmarks are farther apart than before: {after:.1f} instead of {before:.1f} mm"
+        reason = f"the error of the check landmarks is larger than before the registration: {after:.1f} instead of {before:.1f} mm"
         return Check("landmarks", "bad", reason, _ADVICE, after, "mm")
     reason = f"the mean error of the check landmarks is {after:.1f} mm, and was {before:.1f} mm before"
     return Check("landmarks", "good", reason, "", after, "mm")
@@ -87,7 +87,7 @@ def rating_checks(ratings: list[Mapping[str, Any]]) -> list[Check]:
     found = []
     for entry in ratings:
         if entry["rating"] == "red":
-            reason = f"{entry['title']}: outside limits"
+            reason = f"{entry['title']} is outside its limits"
             next_step = "look at this region, or raise the smoothness and register again"
             found.append(
                 Check(f"limit {entry['key']}", "check", reason, next_step, entry["value"], entry["unit"], title=str(entry["title"]))

@@ -47,9 +47,9 @@ def inverse_check(report: Mapping[str, Any]) -> Check | None:
     if error is None:
         return None
     level = INVERSE.level(error)
-    reason = f"forward and back, points return within {error:.2g} mm"
+    reason = f"points that are mapped forward and back return within {error:.2g} mm"
     next_step = ""
     if level != "good":
-        reason = f"forward and back, points miss their origin by {error:.1f} mm"
+        reason = f"points that are mapped forward and back miss their starting point by {error:.1f} mm"
         next_step = "give the inverse that belongs to the transform, or raise the smoothness"
     return Check("inverse", level, reason, next_step, error, "mm", INVERSE)

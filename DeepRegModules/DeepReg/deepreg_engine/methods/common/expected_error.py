@@ -121,7 +121,7 @@ def add_expected_error(task: Task, result: Result, confirmed: tuple[str, ...] = 
     if "expected_error" in task.outputs:
         result.products["expected_error"] = expected.image(result.displacements.grid)
         if expected.reason:
-            result.notes.append(f"{expected.reason}: its map only compares places")
+            result.notes.append(f"{expected.reason}: its map only shows where the error is larger or smaller")
 
 
 def _figures(values: np.ndarray) -> dict[str, float]:
