@@ -127,7 +127,7 @@ def _samples(node: Any, region: Geometry | None, most: int) -> tuple[np.ndarray,
         x, y, z = last
         inside = np.stack(np.meshgrid(z, y, x, indexing="ij"), axis=-1)[..., ::-1]
         full = geometry.ijkToRas()
-        # Beyond the last voxel the field goes on with its nearest displacement.
+        # Beyond the last voxel, the nearest displacement of the field applies.
         return points, inside @ full[:3, :3].T + full[:3, 3] + own[0][np.ix_(z, y, x)], coarse
     general, frozen = vtk.vtkGeneralTransform(), vtk.vtkGeneralTransform()
     node.GetTransformFromWorld(general)

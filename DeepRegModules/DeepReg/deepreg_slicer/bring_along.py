@@ -1,4 +1,4 @@
-"""Data of the moving side through a result: new nodes on the fixed side, and the table of the structures.
+"""Applies a result to data of the moving side: new nodes on the fixed side, and the table of the structures.
 
 Volumes, label maps and segmentations are warped by the worker onto the grid of the fixed volume. Points, curves and models are mapped
 in the window (:mod:`carried_points`). Originals are not changed.

@@ -1,4 +1,4 @@
-"""Points, curves and models of the moving side through a result, in pieces.
+"""Maps points, curves and models of the moving side by a result, in pieces between the events of the window.
 
 A result maps fixed points to moving points. Data of the moving side goes the other way: through the transform as the scene applies it to
 nodes below it, which VTK computes by inverting a displacement field point by point.

@@ -14,7 +14,8 @@ from deepreg_slicer.volumes import newNode
 
 #: Colours from an error of 0 to one that is unreliable.
 RELIABILITIES = np.array([[40, 115, 240], [247, 247, 247], [230, 115, 10]]) / 255.0
-#: Errors, mm, that are unreliable: the least of them that is above nearly all of the map, so that a map of a small thing has contrast.
+#: Errors, mm, from which the orange end of the colours is chosen: the smallest one that is above nearly all values of the map, so that a
+#: map with small errors has contrast too.
 _UNRELIABLE = (1.0, 2.0, 5.0)
 _NEARLY_ALL = 95.0
 _SAMPLE = 500_000

@@ -21,9 +21,9 @@ from deepreg_slicer.surfaces_shown import SurfacesShown
 from deepreg_slicer.temporary import removeNodes, temporaryCopy
 from deepreg_slicer.timers import makeTimer, releaseTimer
 
-# ms
+# Interval of the mode blink, ms.
 _BLINK = 700
-# Number of fields of a checkerboard along the longest side: at 0 % and at 100 % of the slider.
+# Number of squares of a checkerboard along the longest side: at 0 % and at 100 % of the slider.
 _MOST_FIELDS, _FEWEST_FIELDS = 20.0, 3.0
 _MODES = (
     ("fade", _("Fade"), _("The registered volume over the fixed one; the slider changes its opacity.")),

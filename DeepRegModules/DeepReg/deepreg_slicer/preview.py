@@ -1,4 +1,4 @@
-"""The moving volume through the result so far of a running registration, in the slice views."""
+"""Shows the moving volume, warped by the result so far of a running registration, in the slice views."""
 
 from __future__ import annotations
 

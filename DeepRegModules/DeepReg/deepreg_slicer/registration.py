@@ -95,7 +95,7 @@ class Registration(WorkerTask):
     # ----------------------------------------------------------------- preview
 
     def onPreview(self, path: str) -> None:
-        """Read a result so far, in pieces; one that is still being read gives way to it."""
+        """Read a result so far, in pieces; an earlier one that is still being read is dropped."""
         self._dropPreview()
         self._previewing = Cooperative(self._readPreview(path))
         self._previewing.finished.connect(self.previewed.emit)

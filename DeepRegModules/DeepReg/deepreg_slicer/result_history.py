@@ -13,14 +13,14 @@ from deepreg_slicer.parents import shownThrough
 
 
 class ResultHistory:
-    """Changes results and takes the changes back, the last one first."""
+    """Changes results, and undoes the changes, the last one first."""
 
     def __init__(self) -> None:
         self._steps: list[tuple[str, Callable[[], None]]] = []
 
     @property
     def next(self) -> str:
-        """What would be taken back next; "" for nothing."""
+        """What would be undone next; "" for nothing."""
         return self._steps[-1][0] if self._steps else ""
 
     def clear(self) -> None:
@@ -28,16 +28,16 @@ class ResultHistory:
         self._steps = []
 
     def undo(self) -> None:
-        """Take the last step back."""
+        """Undo the last step."""
         if self._steps:
             self._steps.pop()[1]()
 
     def ran(self, transform: Any) -> None:
-        """Note a new result, which can be taken back."""
+        """Record a new result, which can be undone."""
         self._steps.append((_("run {title}").format(title=results.titleOf(transform)), lambda: _remove([transform])))
 
     def brought(self, transform: Any, nodes: list[Any]) -> None:
-        """Note what has come along with a result, which can be taken back without the result."""
+        """Record the nodes that were brought along with a result; this step can be undone by itself."""
         title = results.titleOf(transform)
         self._steps.append((_("data brought along with {title}").format(title=title), lambda: _removeNodes(nodes)))
 

@@ -54,7 +54,7 @@ class SurfacesShown:
         return self._work is not None
 
     def offer(self, fixed: Any, registered: Any, moving: Any) -> None:
-        """Choose the volumes; None for those that there are not."""
+        """Choose the volumes; None for one that does not exist."""
         volumes = {name: node for name, node in (("fixed", fixed), ("before", moving), ("after", registered)) if inScene(node)}
         if volumes != self._volumes:
             self.clear()

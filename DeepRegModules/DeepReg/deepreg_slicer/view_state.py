@@ -21,12 +21,12 @@ class ViewState:
         self._kept = {name: _stateOf(widget.sliceLogic()) for name, widget in sliceWidgets().items()}
 
     def layers(self, name: str) -> tuple[Any, ...]:
-        """Return the identifiers of background, foreground and label volume of a view; None for views that there were not."""
+        """Return the identifiers of background, foreground and label volume of a view; None for views that did not exist."""
         kept = self._kept.get(name)
         return tuple(kept[layer] for layer in _LAYERS) if kept is not None else (None,) * len(_LAYERS)
 
     def restore(self, among: Callable[[Any], bool] = lambda composite: True) -> None:
-        """Put the views back: those whose composite node fulfils a condition, and which there were."""
+        """Put the views back: those whose composite node fulfils a condition, and which existed then."""
         for name, widget in sliceWidgets().items():
             if name in self._kept and among(widget.sliceLogic().GetSliceCompositeNode()):
                 _restore(widget.sliceLogic(), self._kept[name])

@@ -11,7 +11,7 @@ _REGIONS = Union[slicer.vtkMRMLSegmentationNode, slicer.vtkMRMLLabelMapVolumeNod
 _CLOUDS = Union[  # noqa: UP007
     slicer.vtkMRMLMarkupsFiducialNode, slicer.vtkMRMLMarkupsCurveNode, slicer.vtkMRMLModelNode, slicer.vtkMRMLSegmentationNode, None
 ]
-#: What is done; "" is what the volumes suggest.
+#: The task; "" chooses it by what the volumes show.
 TASKS = ("", "rigid", "similarity", "affine", "deformable", "points")
 #: Where the fixed volume is compared.
 WHOLE, BOX, SEGMENT = "whole", "box", "segment"

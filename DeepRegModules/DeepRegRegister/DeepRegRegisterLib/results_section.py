@@ -1,4 +1,4 @@
-"""The history of results: show again, compare, review, report, rename, delete, take back."""
+"""The history of results: show again, compare, review, report, rename, delete, undo."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class ResultsSection:
             self._panel.refresh()
 
     def undo(self) -> None:
-        """Take the last step back."""
+        """Undo the last step."""
         before = results.results()
         self.history.undo()
         left = results.results()

@@ -20,7 +20,7 @@ _WHITE = 255
 
 
 def write_picture(fixed: sitk.Image, moving: sitk.Image, transform: sitk.Transform, path: Path) -> None:
-    """Write the picture as PNG: fixed in magenta, moving in green, so that what is aligned is grey; above before, below after.
+    """Write the picture as PNG: top before, bottom after the registration; fixed in magenta, moving in green, grey where aligned.
 
     Args:
         fixed, moving: images.

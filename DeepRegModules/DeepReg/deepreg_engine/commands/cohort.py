@@ -62,13 +62,13 @@ def add(commands: argparse._SubParsersAction) -> None:
     _add_plan(parts)
     _add_run(parts)
     for name, run, about in (
-        ("status", _status, "show how many rows are done, failed and open"),
-        ("report", _report, "write tables and page again, also while a run is active elsewhere"),
+        ("status", _status, "show how many rows are done, have failed, or are open"),
+        ("report", _report, "write tables and page again; possible while a run is active"),
     ):
         page = parts.add_parser(
             name, help=about, description=paragraph(about[:1].upper() + about[1:] + "."), epilog=examples(f"cohort {name} study")
         )
-        page.add_argument("folder", metavar="FOLDER", help="of the cohort")
+        page.add_argument("folder", metavar="FOLDER", help="folder of the cohort")
         if name == "status":
             page.add_argument("--json", action="store_true", help="print JSON")
         page.set_defaults(run=run, parser=page)
@@ -81,14 +81,14 @@ def _add_plan(parts: argparse._SubParsersAction) -> None:
     usage = "\n       ".join(f"deepreg-engine cohort plan FOLDER {pairs}" for pairs in _PAIRS)
     epilog = f"{examples(_EXAMPLES[0])}\n\n{epilog}"
     page: Parser = parts.add_parser("plan", help="write the table of pairs", usage=usage, description=paragraph(_PLAN), epilog=epilog)
-    page.add_argument("folder", metavar="FOLDER", help="of the cohort; made if missing")
+    page.add_argument("folder", metavar="FOLDER", help="folder of the cohort; made if missing")
     source = page.add_argument_group("pairs").add_mutually_exclusive_group(required=True)
     source.add_argument("--table", metavar="CSV", help="a table of pairs; paths in it are relative to it")
     source.add_argument("--images", metavar="FOLDER", help="scans, for --to or --all-pairs")
     source.add_argument("--fixed", metavar="FOLDER", help="fixed images; --moving has images of the same names")
     source.add_argument("--dataset", metavar="JSON", help="dataset.json of Learn2Reg: its pairs, or all pairs of its scans for training")
     source.add_argument("--bids", metavar="FOLDER", help="BIDS data set: two images of each subject; needs pybids")
-    more = page.add_argument_group("for these")
+    more = page.add_argument_group("further options for pairs")
     more.add_argument("--to", metavar="IMAGE", help="register all scans of --images to this one")
     more.add_argument("--all-pairs", action="store_true", help="register all scans with each other, both ways")
     more.add_argument("--moving", metavar="FOLDER", help="moving images")
@@ -98,19 +98,21 @@ def _add_plan(parts: argparse._SubParsersAction) -> None:
     for side in ("fixed", "moving"):
         help = f"the {side} image of a subject of --bids: session=01,suffix=T1w"
         more.add_argument(f"--{side}-entities", metavar="NAME=VALUE,...", help=help)
-    how = page.add_argument_group("how, where the table does not state it")
+    how = page.add_argument_group("registration, where a table of pairs does not state it")
     how.add_argument(
         "--method",
         choices=(AUTOMATIC, *METHODS),
         default=Row("", {}).method,
         help="registration method (default: %(default)s, by what the images show)",
     )
-    how.add_argument("--preset", metavar="NAME", help="of a method that is named (default: auto, by what the images show)")
+    how.add_argument("--preset", metavar="NAME", help="preset of the method, if one is named (default: auto, by what the images show)")
     how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="change one parameter; may be repeated")
     how.add_argument("--initial", metavar="HOW", help="alignment before the deformation, or a transform file")
     how.add_argument("--label-names", metavar="JSON", help='names of the labels: {"1": "liver", ...}')
     kept = ", ".join(OUTPUT_FILES)
-    how.add_argument("--outputs", metavar="NAMES", default=",".join(DEFAULT_OUTPUTS), help=f"to keep: {kept} (default: %(default)s)")
+    how.add_argument(
+        "--outputs", metavar="NAMES", default=",".join(DEFAULT_OUTPUTS), help=f"outputs to keep: {kept} (default: %(default)s)"
+    )
     page.add_argument("--replace", action="store_true", help="replace another plan; results of rows that stay the same are kept")
     page.set_defaults(run=_plan, parser=page)
 
@@ -119,14 +121,20 @@ def _add_run(parts: argparse._SubParsersAction) -> None:
     page = parts.add_parser(
         "run", help="compute what is missing or has changed", description=paragraph(_RUN), epilog=examples(*_EXAMPLES[1::2])
     )
-    page.add_argument("folder", metavar="FOLDER", help="of the cohort")
-    page.add_argument("--cluster", metavar="ADDRESS", help="of a Dask scheduler, tcp://...; without it, this machine computes")
+    page.add_argument("folder", metavar="FOLDER", help="folder of the cohort")
+    page.add_argument("--cluster", metavar="ADDRESS", help="address of a Dask scheduler, tcp://...; without it, this machine computes")
     page.add_argument(
-        "--workers", type=count("workers", 1024), default=0, metavar="N", help="processes of this machine (default: by its memory)"
+        "--workers",
+        type=count("workers", 1024),
+        default=0,
+        metavar="N",
+        help="number of processes on this machine (default: by its memory)",
     )
-    page.add_argument("--threads", type=count("threads", 1024), default=0, metavar="N", help="threads of a row (default: cores by workers)")
+    page.add_argument(
+        "--threads", type=count("threads", 1024), default=0, metavar="N", help="threads for each row (default: cores divided by workers)"
+    )
     page.add_argument("--device", default="auto", metavar="WHERE", choices=DEVICES, help=f"where to compute: {', '.join(DEVICES)}")
-    page.add_argument("--retry-failed", action="store_true", help="compute rows that have failed again")
+    page.add_argument("--retry-failed", action="store_true", help="also compute the rows that failed in an earlier run")
     page.add_argument("--quiet", action="store_true", help="show no progress")
     page.set_defaults(run=_run, parser=page)
 

@@ -23,7 +23,7 @@ def add(commands: argparse._SubParsersAction) -> None:
         "content", help="show what images are, before a registration", description=paragraph(_ABOUT), epilog=examples(*_EXAMPLES)
     )
     parser.add_argument("fixed", metavar="FILE", help="image: NIfTI, NRRD, MetaImage, DICOM folder")
-    parser.add_argument("moving", metavar="MOVING", nargs="?", help="another one, to be registered to it")
+    parser.add_argument("moving", metavar="MOVING", nargs="?", help="a second image, which is to be registered to the first")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run, parser=parser)
 

@@ -118,7 +118,7 @@ def _add_how(parser: Parser, method: Method) -> None:
     else:
         about = f"parameters for a task, see below (default: {AUTOMATIC}, by what the images show)"
         how.add_argument("--preset", default=AUTOMATIC, metavar="NAME", help=about)
-    about = f"of the automatic choice: {', '.join(QUALITIES)}, or a number from 0 to 1 (default: balanced)"
+    about = f"quality of the automatic choice: {', '.join(QUALITIES)}, or a number from 0 to 1 (default: balanced)"
     how.add_argument("--quality", type=_quality, metavar="HOW", help=about)
     about = "change one parameter" + (", see below" if method.presets else " of the chosen method")
     how.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=f"{about}; may be repeated")

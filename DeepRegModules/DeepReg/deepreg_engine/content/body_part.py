@@ -112,7 +112,7 @@ def _head(body: BodyShape) -> SeenPart | None:
 
 
 def _without_lungs(sample: Sample, body: BodyShape, modality: SeenModality) -> SeenPart:
-    """Return the part of a body without lungs that has not the shape of a head."""
+    """Return the part of a body that has no lungs and not the shape of a head."""
     width, depth, length = body.size_mm
     size = _size(body.size_mm)
     if length >= _WHOLE_BODY_MM:

@@ -101,7 +101,7 @@ def _parts(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def opened(mask: np.ndarray) -> np.ndarray:
-    """Return the morphological opening of a mask (z, y, x) by a cross of three voxels; beyond the faces it goes on as at the faces."""
+    """Return the morphological opening of a mask (z, y, x) by a cross of three voxels; the faces are repeated as padding."""
     eroded = mask.copy()
     for axis in range(3):
         first, last = neighbours(axis)

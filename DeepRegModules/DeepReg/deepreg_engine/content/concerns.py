@@ -137,7 +137,7 @@ def _place(fixed: Sample, moving: Sample) -> Concern | None:
 
 
 def overlap(fixed: ImageGrid, moving: ImageGrid) -> float:
-    """Return the share of the smaller field of view that lies in the other one, 0 to 1, as places are in the files."""
+    """Return the share of the smaller field of view that lies in the other one, 0 to 1, at the positions that the files state."""
     return max(_share(fixed, moving), _share(moving, fixed))
 
 

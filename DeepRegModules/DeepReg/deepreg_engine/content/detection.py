@@ -74,7 +74,7 @@ def _labels(sample: Sample, spacing: tuple[float, float, float]) -> Content:
 
 
 def _modality(said: Stated, seen: SeenModality) -> SeenModality:
-    """Return the modality that is stated, else the one that is seen; a name counts only where nothing is seen."""
+    """Return the modality that is stated, else the one that is recognised; a name counts only if nothing is recognised."""
     if not said.modality:
         return seen
     if said.by_name:
@@ -86,7 +86,7 @@ def _modality(said: Stated, seen: SeenModality) -> SeenModality:
 
 
 def _contrast(said: Stated, sample: Sample, body: BodyShape, part: str) -> tuple[str, str]:
-    """Return the contrast of MR that is stated, else the one that is seen, and why; a name counts only where nothing is seen."""
+    """Return the contrast of MR that is stated, else the one that is recognised, and why; a name counts only if nothing is recognised."""
     if said.contrast and not said.by_name:
         return said.contrast, ""  # the reason is among those of what is stated
     seen, why = contrast_of(sample, body, part)
@@ -94,7 +94,7 @@ def _contrast(said: Stated, sample: Sample, body: BodyShape, part: str) -> tuple
 
 
 def _part(said: Stated, seen: SeenPart) -> SeenPart:
-    """Return the body part that is stated, else the one that is seen; a name counts only where nothing is seen."""
+    """Return the body part that is stated, else the one that is recognised; a name counts only if nothing is recognised."""
     if not said.body_part or (said.by_name and seen.name != "unknown"):
         return seen
     if said.by_name:

@@ -18,7 +18,7 @@ _AIR, _AIR_SHARE = (-1150.0, -860.0), 0.02
 # In CT, fat and organs lie close together compared with their distance from air: at least this share of what is denser than lung is between
 # these HU. Tissues of MR differ by a multiple of this.
 _SOFT, _SOFT_SHARE = (-200.0, 200.0), 0.72
-# Bone, HU. In a head it is a closed wall, and the brain inside is even: quartiles closer than the last number of HU.
+# Bone, HU. In a head it is a closed wall, and the brain inside is uniform: its quartiles differ by less than the last number of HU.
 BONE = 300.0
 _INSIDE_SKULL, _EVEN_BRAIN = 0.15, 110.0
 # Where values are not in HU, at least the third share of the tissue of CT is as close to its median as the first share of the median's
@@ -112,7 +112,7 @@ def _air(values: np.ndarray) -> float:
 
 
 def brain_share(values: np.ndarray) -> float:
-    """Return the share of what is denser than lung that is even soft tissue within bone on all sides; 0 if it is not even.
+    """Return the share of what is denser than lung that is soft tissue within bone on all sides; 0 if that is not uniform.
 
     Args:
         values: (z, y, x), HU.

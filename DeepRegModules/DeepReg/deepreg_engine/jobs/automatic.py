@@ -23,7 +23,7 @@ from deepreg_engine.methods.registry import METHODS, find_method
 from deepreg_engine.methods.slots import DENSE, DESCENT, LINEAR, POINTS, slot
 from deepreg_engine.methods.suggestion import AUTO, Relation, Suggestion, needs_relation, possible_choices, suggest
 
-# Methods that may stand for the suggested one if it lacks an output or an option.
+# Methods that may replace the suggested one if that does not have a requested output or option.
 _PREFERENCE = (DENSE, DESCENT, POINTS, LINEAR)
 
 

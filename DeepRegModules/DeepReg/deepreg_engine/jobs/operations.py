@@ -97,7 +97,7 @@ def _alias(method: str) -> Callable[[dict, Job], dict]:
 
 
 def content(arguments: dict, job: Job) -> dict:
-    """Tell what two images show, and what is wrong with the pair: arguments are those of ContentRequest. Returns contents and concerns."""
+    """Return what two images show, and what is wrong with the pair; arguments are those of ContentRequest."""
     from deepreg_engine.jobs.content import ContentRequest, run_content
 
     return _noted(run_content(ContentRequest(**_known(arguments, ContentRequest))), job)

@@ -14,7 +14,7 @@ from deepreg_engine.verdict.evidence import Evidence
 
 
 def evidence_of_run(inputs: Inputs, result: Result, report: Mapping[str, Any]) -> Evidence:
-    """Return what the verdict on a run is made of.
+    """Return the evidence for the verdict on a run.
 
     Args:
         inputs: contents of the input files.
@@ -38,7 +38,7 @@ def evidence_of_pair(
     ratings: Sequence[Mapping[str, Any]],
     notes: Sequence[str],
 ) -> Evidence:
-    """Return what the verdict on a registration of this or any other program is made of.
+    """Return the evidence for the verdict on a registration by this or any other program.
 
     Args:
         images: fixed and moving.

@@ -24,7 +24,7 @@ QUALITIES = {"fast": 0.0, "balanced": 0.5, "best": 1.0}
 _BY_NAME = {row.name: row for row in ROWS}
 _TRUNK = ("abdomen", "pelvis", "trunk", "whole body", "extremity")
 _HEADS = ("head", "organ")
-# Voxels below this share of a preset's working spacing are those of something small, and not of a crop.
+# Voxels below this share of a preset's working spacing belong to a small object, such as a mouse, and not to a crop of a person.
 _FINE = 0.5
 # Number of voxels of a linear registration, in millions, by quality.
 _LINEAR_VOXELS = {"fast": 0.1, "balanced": 1.0, "best": 4.0}
@@ -194,7 +194,7 @@ def _other_contrast(fixed: Content, moving: Content, relation: Relation) -> bool
 
 
 def _lengths(choice: Choice, fixed: Content) -> dict[str, float]:
-    """Return the length scale of a small thing with fine voxels, for a preset whose lengths do not follow the size by themselves."""
+    """Return the length scale of a small object with fine voxels, for a preset whose lengths do not follow the size by themselves."""
     preset = next(each for each in METHODS[choice.method].presets if each.name == choice.preset)
     values = preset.parameters.to_dict()
     factor = length_factor(sorted(fixed.size_mm)[1])

@@ -49,7 +49,7 @@ def _good(checks: list[Check]) -> str:
 
 
 def stopped_check(stage: str) -> Check | None:
-    """Return that a run was stopped before its end; None if it was not."""
+    """Return a failed check if a run was stopped before its end; None if it was not."""
     if not stage:
         return None
     reason, next_step = f"the run was stopped after {stage}", "register again to the end for a final result"

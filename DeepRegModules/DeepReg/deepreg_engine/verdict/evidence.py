@@ -1,4 +1,4 @@
-"""What a verdict is made of: the images, the result, and the report of the run; and the numbers that are measured on them."""
+"""The evidence for a verdict: the images, the result, the report of the run, and the numbers that are measured on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of what was given to measure a result: landmarks and structures, which must not get worse; and of the matches of points."""
+"""Checks of the landmarks and structures that were given to measure a result, which must not get worse; and of the matches of points."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from deepreg_engine.verdict.checks import Check, Limits
 
-# Errors of landmarks, mm, and Dice coefficients that differ by less are equal: a share, and a smallest difference.
+# Errors of landmarks, mm, and Dice coefficients count as equal if they differ by less than this share, or by less than this difference.
 _LANDMARK_SHARE, _LANDMARK_MM = 0.02, 0.05
 _DICE_MEAN, _DICE_ONE = 0.005, 0.05
 # Share of the points with a confident partner, where partners are matched by belief propagation. Coherent point drift rates a partner by

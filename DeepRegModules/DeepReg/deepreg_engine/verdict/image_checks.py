@@ -51,7 +51,7 @@ def agreement(measures: Mapping[str, float], stage: str = "result") -> float | N
 
 
 def alignment_check(measures: Mapping[str, float]) -> Check | None:
-    """Return that the alignment brought the images nowhere near each other, from where a deformation seldom finds the right position.
+    """Return a failed check if the images agree so little after the alignment that a deformation seldom finds the right position.
 
     None if it did, if it is not known, or if the images agree very well after the deformation.
     """
@@ -63,7 +63,7 @@ def alignment_check(measures: Mapping[str, float]) -> Check | None:
 
 
 def loss_check(measures: Mapping[str, float]) -> Check | None:
-    """Return that the images agree less than without a transform; None if they do not, or overlapped too little to know."""
+    """Return a failed check if the images agree less than without a transform; None if not, or if they overlapped too little to know."""
     start, result = measures.get("mismatch_start"), measures.get("mismatch_result")
     if start is None or result is None or measures.get("covered_start", 0.0) < COVERED.check or result - start <= _LOST:
         return None

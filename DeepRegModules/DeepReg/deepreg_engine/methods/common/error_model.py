@@ -1,4 +1,4 @@
-"""The error of a registration at each point, predicted by a monotone additive model of what the run knows. No torch.
+"""The error of a registration at each point, predicted by a monotone additive model from measures of the run. No torch.
 
     log e(x) = log h + a + sum_k f_k(log p_k(x))
 
@@ -33,7 +33,7 @@ _SLACK = 1.25
 
 @dataclass(frozen=True)
 class Predictors:
-    """What a run knows of its error at some points.
+    """Measures of a run from which its error is predicted at some points.
 
     Args:
         values: name to values, all arrays of one shape; lengths in mm.

@@ -14,7 +14,7 @@ from deepreg_engine.geometry.image_grid import ImageGrid
 from deepreg_engine.methods.base import Result, Task
 from deepreg_engine.methods.common.error_model import LEVEL, ErrorModel, Predictors
 
-#: Reason why the error of a run that was ended early is not known as well.
+#: Reason for a run that was ended early: its error is known less well.
 ENDED_EARLY = "the expected error was not calibrated for a run that was ended early"
 _NOT_CONFIRMED = "the expected error has not been confirmed on independent pairs of this kind ({modality})"
 # Bounds above this length, mm, are counted.
@@ -67,7 +67,7 @@ class ExpectedError:
 
     @classmethod
     def unknown(cls, grid: ImageGrid, largest: float, reason: str) -> ExpectedError:
-        """Return the error of a run that does not know it: the largest displacement that it would have searched, mm, everywhere."""
+        """Return the bound for a run that cannot estimate its error: the largest displacement that it would have searched, mm."""
         points = grid.resampled(np.maximum(grid.extent, grid.spacing))
         values = np.full(points.shape, largest)
         return cls(values, values, points, np.ones(points.shape, dtype=bool), Predictors({}, 1.0), reason)
@@ -107,7 +107,7 @@ def add_expected_error(task: Task, result: Result, confirmed: tuple[str, ...] = 
     Args:
         task: the registration.
         result: receives the figures and the map.
-        confirmed: modalities for which the bound was confirmed on pairs that the calibration did not see; empty for all.
+        confirmed: modalities for which the bound was confirmed on pairs that were not used for the calibration; empty for all.
     """
     expected = result.expected_error
     if expected is None:

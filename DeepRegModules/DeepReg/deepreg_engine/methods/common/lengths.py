@@ -39,7 +39,7 @@ _REFERENCE = 250.0
 # Sizes, mm, and factors of the lengths there; in between, the logarithm of the factor is linear in the logarithm of the size.
 _SIZES = (50.0, 100.0, 1000.0, 3000.0)
 _FACTORS = (50.0 / _REFERENCE, 1.0, 1.0, 3000.0 / _REFERENCE)
-# Images of small things have voxels below this share of the voxel size of the computation; others are crops of larger ones.
+# Images of small objects have voxels below this share of the voxel size of the computation; others are crops of larger ones.
 _FINE = 0.5
 # A larger factor means that the unit is wrong.
 _LARGEST = 100.0

@@ -1,4 +1,4 @@
-"""What a run of the Dense method knows of its error at the control points of its last refinement.
+"""Measures from which the error of a run of the Dense method is predicted at the control points of its last refinement.
 
 | predictor | what |
 |---|---|
@@ -28,7 +28,7 @@ from deepreg_engine.geometry.sampling import sample
 from deepreg_engine.methods.common.error_model import Predictors
 from deepreg_engine.solvers.gauss_newton import at_controls, gather
 
-# Added to the entries of H on its diagonal, per mm^2: features that change by less over a millimetre say nothing of a position.
+# Added to the entries of H on its diagonal, per mm^2: features that change by less over a millimetre do not determine a position.
 _NOTHING = 1e-5
 # Control points whose mean describes the surroundings, along each axis.
 _AROUND = 5

@@ -1,4 +1,4 @@
-"""What a run of the Points method knows of its error at any point, from the fixed points around it.
+"""Measures from which the error of a run of the Points method is predicted at any point, by the fixed points around it.
 
 The eight nearest fixed points have Gaussian weights, whose width is half the distance of the eighth.
 
