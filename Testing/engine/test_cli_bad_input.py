@@ -156,7 +156,7 @@ def test_points_that_are_not_where_the_field_is():
         "fixed landmarks lies in the displacement field",
         "are in LPS mm (CSV) or have a frame",
     )
-    refused(f"{POINTS} --points elsewhere.csv", "no point of elsewhere.csv lies in the displacement field", "frame")
+    refused(f"{POINTS} --points elsewhere.csv", "no point of elsewhere.csv lies in the displacement field", "coordinate system")
 
 
 @pytest.mark.parametrize(
