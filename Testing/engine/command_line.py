@@ -16,7 +16,7 @@ from deepreg_engine.cli import main
 
 _PROGRESS = re.compile(r"^ *\d+ %  +\d+\.\d s  ")
 # A verdict that is not good is noted on stderr; the command succeeds.
-_VERDICT = re.compile(r"^deepreg-engine register \w+: (Check|Do not use): ")
+_VERDICT = re.compile(r"^deepreg-engine (register \w+|report): (Check|Do not use): ")
 # Environment of a user's terminal: buffered streams, no debugging.
 ENVIRONMENT = {
     **{name: value for name, value in os.environ.items() if name not in ("PYTHONUNBUFFERED", "DEEPREG_DEBUG", "PYTHONWARNINGS")},

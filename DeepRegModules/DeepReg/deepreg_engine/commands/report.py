@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from dataclasses import fields
+from typing import Any
 
 from deepreg_engine.commands.parsing import examples, paragraph
 from deepreg_engine.commands.tables import number, table
 from deepreg_engine.errors import ParameterError
 from deepreg_engine.reporting.limits import LIMITS, WORDS
+from deepreg_engine.verdict.line import level_of, verdict_line
 
 _ABOUT = """
 Write the report of a registration, of this or any other program: one self-contained HTML file that needs no network and prints on
@@ -89,8 +91,16 @@ def run(options: argparse.Namespace) -> None:
         before = number(entry["before"], 3, unit) if entry["before"] is not None else ""
         rows.append([entry["title"], before, number(entry["value"], 3, unit), f"{entry['rating']}: {WORDS[entry['rating']]}"])
     written = [path for path in (options.output, options.json, options.csv) if path]
-    lines = [*table(rows), *(f"note: {note}" for note in content["notes"]), "written: " + "  ".join(written)]
+    lines = [*_verdict(content), *table(rows), *(f"note: {note}" for note in content["notes"]), "written: " + "  ".join(written)]
     sys.stdout.write("\n".join(lines) + "\n")
+    if level_of(content) not in ("", "good"):
+        sys.stdout.flush()
+        print(f"{options.parser.prog}: {verdict_line(content)}", file=sys.stderr)
+
+
+def _verdict(content: dict[str, Any]) -> list[str]:
+    line = verdict_line(content)
+    return [f"verdict: {line}"] if line else []
 
 
 def _limit_lines() -> list[str]:

@@ -20,7 +20,7 @@ from deepreg_engine.geometry.transform_files import kept_alignment, read_transfo
 from deepreg_engine.jobs.outputs import check_outputs, check_suffix
 from deepreg_engine.jobs.pair_files import check_pairs, read_image_pair, read_label_pair, read_landmark_pair
 from deepreg_engine.jobs.results import FIELD_MAPS
-from deepreg_engine.jobs.verdict import evidence_of_pair
+from deepreg_engine.jobs.verdict import evidence_of_pair, mirroring_notes
 from deepreg_engine.metrics.overlap import shared_labels
 from deepreg_engine.metrics.report import plain, to_json
 from deepreg_engine.progress import Progress, no_progress
@@ -139,6 +139,8 @@ def run_report(request: ReportRequest, progress: Progress = no_progress) -> dict
     pair, run = _read(request)
     progress(0.2, "measuring")
     measured = measure(pair, {name: compute for name, compute in FIELD_MAPS.items() if name != "jacobian"})  # it has its own figures
+    if run is None:
+        pair.notes += mirroring_notes((pair.fixed, pair.moving), measured.split.linear)
     progress(0.6, "drawing the pictures")
     views, where = _views(request, pair, measured.split.linear)
     ratings = rate(measured.figures, limits)
@@ -264,7 +266,7 @@ def _content(
     where: dict[str, Any],
 ) -> dict[str, Any]:
     """Return the content of the JSON file."""
-    described, odd = described_run(run, pair.fixed) if run is not None else (None, [])
+    described, odd = described_run(run, pair.fixed, measured.figures.get("displacement")) if run is not None else (None, [])
     modalities = [getattr(request, f"{side}_modality") or _modality(run, side) for side in ("fixed", "moving")]
     content: dict[str, Any] = {
         "format": FORMAT,

@@ -7,8 +7,10 @@ from typing import Any
 
 import SimpleITK as sitk
 
+from deepreg_engine.geometry.beyond import LinearPart
 from deepreg_engine.geometry.displacement_field import DisplacementField
 from deepreg_engine.methods.base import Inputs, Result
+from deepreg_engine.methods.common.affine import orientation_notes
 from deepreg_engine.reporting.limits import LIMITS, rate
 from deepreg_engine.verdict.evidence import Evidence
 
@@ -58,3 +60,17 @@ def evidence_of_pair(
     }
     fixed, moving = (sitk.Cast(image, sitk.sitkFloat32) for image in images)
     return Evidence(report, (fixed, moving), field, alignment, ratings=ratings, linear=linear)
+
+
+def mirroring_notes(images: tuple[sitk.Image, sitk.Image], linear: LinearPart) -> tuple[str, ...]:
+    """Return notes if the moving image agrees much better when it is mirrored, which a run tests itself.
+
+    An image that is turned is no fault of a transform that turns it back.
+
+    Args:
+        images: fixed and moving.
+        linear: the linear part of the transform.
+    """
+    fixed, moving = (sitk.Cast(image, sitk.sitkFloat32) for image in images)
+    notes = () if linear.determinant <= 0.0 else orientation_notes(fixed, moving, linear.to_transform())
+    return tuple(note for note in notes if "mirrored" in note)

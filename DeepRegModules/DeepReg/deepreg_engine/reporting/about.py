@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Mapping
 from importlib import metadata
@@ -60,11 +61,18 @@ def versions(application: str) -> dict[str, str]:
     return {**found, "system": platform.system()}
 
 
-def described_run(run: Mapping[str, Any], fixed: sitk.Image) -> tuple[dict[str, Any], list[str]]:
+def described_run(
+    run: Mapping[str, Any], fixed: sitk.Image, displacement: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """Describe a run by the report that the registration wrote, without paths.
 
+    Args:
+        run: the report.
+        fixed: the fixed image.
+        displacement: lengths of the displacement field whose report is written, mm, to compare with the run's; None compares nothing.
+
     Returns:
-        The run, and notes about contradictions to the fixed image.
+        The run, and notes about contradictions to the fixed image and the transform.
     """
     inputs, parameters, alignment, inverse, seconds = (
         _group(run, name) for name in ("inputs", "parameters", "alignment", "inverse", "seconds")
@@ -86,7 +94,7 @@ def described_run(run: Mapping[str, Any], fixed: sitk.Image) -> tuple[dict[str, 
         "inverse": {key: value for key, value in inverse.items() if isinstance(value, int | float)} or None,
         "notes": [without_paths(str(note), _paths(run)) for note in run.get("notes") or []],
     }
-    return described, _contradictions(inputs, fixed)
+    return described, _contradictions(inputs, fixed) or _other_transform(_group(run, "displacement"), displacement or {})
 
 
 def _paths(run: Mapping[str, Any]) -> list[str]:
@@ -102,6 +110,14 @@ def _contradictions(inputs: Mapping[str, Any], fixed: sitk.Image) -> list[str]:
     voxels = " x ".join(str(n) for n in size)
     note = f"the run registered another fixed image, of {voxels} voxels: method and parameters may not be those of this transform"
     return [note]
+
+
+def _other_transform(own: Mapping[str, Any], measured: Mapping[str, Any]) -> list[str]:
+    """Return a note if the mean displacement of a run is not the one that was measured; 2 % may come from rounding in the file."""
+    run, here = own.get("mean"), measured.get("mean")
+    if not isinstance(run, int | float) or not isinstance(here, int | float) or math.isclose(run, here, rel_tol=0.02, abs_tol=0.02):
+        return []
+    return [f"the run's mean displacement is {run:.1f} mm, that of this transform {here:.1f} mm: the report may be that of another run"]
 
 
 def _group(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
