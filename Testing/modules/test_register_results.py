@@ -212,3 +212,76 @@ def test_volumes_are_side_by_side_before_the_run_and_results_on_request(warm_app
     widget.exit()  # another module is opened
     warm_app.process_events(0.2)
     assert not widget.panel.sides.shown
+
+
+def foreground() -> str:
+    """Name of the volume above the fixed one: the warped one, or its copy with transparent parts."""
+    import slicer
+
+    node = slicer.mrmlScene.GetNodeByID(layers("Red")[1])
+    return node.GetName() if node is not None else ""
+
+
+def shown_result(app, widget) -> str:
+    """The verdict and the lines of the shown result, when the views are at rest."""
+    app.process_events(0.1)
+    app.wait_for(lambda: not widget.panel.showing, 10, "the views")
+    app.process_events(0.1)
+    return widget.ui.verdictLabel.text + widget.ui.resultLabel.text
+
+
+def test_a_result_removed_in_data_is_replaced_by_the_one_before_it(warm_app, hands, widget, pair):
+    """Its verdict must not stay above Apply, nor its volume in the views."""
+    import slicer
+
+    registered(warm_app, hands, widget)
+    first, lines = widget.panel.node.result, shown_result(warm_app, widget)
+    name = foreground()
+    widget.panel.node.task = "rigid"
+    registered(warm_app, hands, widget)
+    assert shown_result(warm_app, widget) != lines
+    slicer.mrmlScene.RemoveNode(widget.panel.node.result)
+    assert shown_result(warm_app, widget) == lines
+    assert widget.panel.node.result is first
+    assert foreground() == name
+    slicer.mrmlScene.RemoveNode(first)
+    assert shown_result(warm_app, widget) == ""
+    assert widget.panel.sides.shown
+    assert layers("Red") == (pair[0].GetID(), "")
+
+
+def test_a_result_is_shown_after_two_were_compared(warm_app, hands, widget, pair):
+    from deepreg_slicer.results import nodeOf
+
+    for _run in range(2):
+        registered(warm_app, hands, widget)
+    box = widget.ui.resultsList
+    box.item(1).setSelected(True)
+    hands.click(widget.ui.compareButton)
+    shown_result(warm_app, widget)
+    box.clearSelection()
+    box.item(1).setSelected(True)
+    shown_result(warm_app, widget)
+    assert (layers("Red")[0], foreground()) == (pair[0].GetID(), nodeOf(widget.panel.node.result, "volume").GetName())
+
+
+def test_volumes_that_are_changed_during_the_run_do_not_mix_with_its_result(warm_app, hands, widget, pair):
+    """What lies with the volume that is moving now does not come along with the result of the former pair, which is shown."""
+    import slicer
+
+    from deepreg_slicer.results import brought, nodeOf
+
+    label = slicer.modules.volumes.logic().CreateAndAddLabelVolume(slicer.mrmlScene, pair[0], "of the former fixed volume")
+    widget.ui.bringCollapsibleButton.collapsed = False
+    warm_app.wait_for(lambda: not widget.panel.contents.busy, 10, "the contents")
+    widget.panel.apply()
+    widget.panel.node.fixedVolume, widget.panel.node.movingVolume = pair[::-1]
+    warm_app.process_events(0.2)
+    hands.click(widget.ui.bringAllCheckBox)
+    assert widget.panel.bring.ticked() == [label]
+    warm_app.wait_for(lambda: widget.panel.run is None, 60, "the end of the run")
+    shown_result(warm_app, widget)
+    result = widget.panel.node.result
+    assert brought(result) == []
+    assert "Other volumes were chosen" in widget.ui.bringLabel.text
+    assert (layers("Red")[0], foreground()) == (pair[0].GetID(), nodeOf(result, "volume").GetName())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ class SideBySide:
         self._columns: tuple[Column, Column] | None = None
         self._offset = np.zeros(3)
         self._settling: Settling | None = None
+        # What is called when the views have been put back.
+        self._then: Callable[[], None] | None = None
         self._links: list[tuple[Any, int]] = []
         self._shown: dict[str, tuple[np.ndarray, float, Any]] = {}
         self._following = False
@@ -70,9 +73,10 @@ class SideBySide:
         """Show two registered volumes over the fixed one."""
         self._show((fixed, first, opacity), (fixed, second, opacity), np.zeros(3))
 
-    def leave(self) -> None:
-        """Put everything back as it was before."""
+    def leave(self, then: Callable[[], None] | None = None) -> None:
+        """Put everything back as it was before; then call a function, which may show something else, unless this is shown again before."""
         self._stop()
+        self._then = then
         if self._linkedDisplays is not None:
             self._linkedDisplays.end()
             self._linkedDisplays = None
@@ -84,6 +88,7 @@ class SideBySide:
         former, self._former, self._columns = self._former, None, None
         node = _layoutNode()
         if former is None or node is None:
+            self._onLeft()
             return
         if node.GetViewArrangement() == _LAYOUT:
             node.SetViewArrangement(former[0])
@@ -143,6 +148,9 @@ class SideBySide:
 
     def _onLeft(self) -> None:
         self._settling = None
+        then, self._then = self._then, None
+        if then is not None:
+            then()
 
     def _onView(self, caller: Any, _event: Any) -> None:
         """Let the view beside one that the user has moved or zoomed follow it."""
@@ -167,6 +175,7 @@ class SideBySide:
 
     def _stop(self) -> None:
         """Stop arranging and linking views."""
+        self._then = None
         if self._settling is not None:
             self._settling.stop()
             self._settling = None

@@ -10,6 +10,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from deepreg_slicer import results
+from deepreg_slicer.appearance import CAUTION
 from deepreg_slicer.concern_section import ConcernSection
 from deepreg_slicer.errors import NodeError
 from deepreg_slicer.look_section import LookSection
@@ -56,6 +57,9 @@ class RegisterPanel:
         self._tags: list[Any] = []
         self._observers: list[tuple[Any, int]] = []
         self._pair: tuple[Any, Any] = (None, None)
+        # The result whose lines are shown; the volumes with which the run began.
+        self._outcome: Any = None
+        self._registered: tuple[Any, Any] = (None, None)
         self._resting = False
         #: The window with the table of structures; None while it is closed.
         self.structures: StructuresDialog | None = None
@@ -137,7 +141,7 @@ class RegisterPanel:
         self.node, self._tags = node, []
         self.results.history.clear()
         if node is None:
-            self._pair = (None, None)
+            self._pair, self._outcome = (None, None), None
             self.results.forget()
             self.look.clear()
             self.sides.leave()
@@ -190,6 +194,7 @@ class RegisterPanel:
         self.updating = True
         try:
             self.images.choose()
+            self._followResult()
             self.banner.update()
             for section in (self.images, self.task, self.bring, self.results):
                 section.update()
@@ -208,6 +213,18 @@ class RegisterPanel:
             self.concerns.update(self.node.fixedVolume, self.node.movingVolume, contents=contents)
         elif not self.contents.busy:
             self.concerns.update(None, None)
+
+    def _followResult(self) -> None:
+        """Show the latest result that is left, or the volumes, when the shown one was removed elsewhere."""
+        if self.run is None and self._outcome is not None and not inScene(self._outcome):
+            left = results.results()
+            self.node.result = left[-1] if left else None
+            self.showOutcome(None)
+            self.look.clear()
+            if left:
+                self.results.show(left[-1])
+            else:
+                self.showPair()
 
     # ------------------------------------------------------------------- views
 
@@ -237,8 +254,7 @@ class RegisterPanel:
         fixed, moving = results.endsOf(transform)
         warped = results.nodeOf(transform, "volume")
         if fixed is not None and warped is not None:
-            self.sides.leave()
-            self.look.show(fixed, warped, moving, transform)
+            self.sides.leave(lambda: self.look.show(fixed, warped, moving, transform))
 
     def compare(self, fixed: Any, volumes: list[Any]) -> None:
         """Show two warped volumes side by side, each over the fixed one."""
@@ -248,6 +264,7 @@ class RegisterPanel:
 
     def showOutcome(self, transform: Any) -> None:
         """Show the lines of a result: its verdict and summary; None shows none."""
+        self._outcome = transform
         report = readReport(transform) if transform is not None else None
         self.runSection.showOutcome(report)
 
@@ -274,6 +291,7 @@ class RegisterPanel:
 
     def makeRun(self, request: Any) -> Registration:
         """Return a run, not yet started."""
+        self._registered = (self.node.fixedVolume, self.node.movingVolume)
         return makeRun(request, self.task.plan(), self.client)
 
     def problem(self) -> str:
@@ -314,7 +332,9 @@ class RegisterPanel:
         transform = result.nodes["transform"]
         self.results.take(transform)
         ticked = self.bring.ticked()
-        if ticked:
+        if ticked and self._registered != (self.node.fixedVolume, self.node.movingVolume):
+            self.bring.showMessage(_("Other volumes were chosen during the run: nothing has come along with its result."), CAUTION)
+        elif ticked:
             self.bring.start(transform, ticked)
         self.refresh()
 
