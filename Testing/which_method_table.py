@@ -16,9 +16,8 @@ from deepreg_engine.methods.which_method import ROWS, Row  # noqa: E402
 PAGE = ROOT / "docs" / "which_method.md"
 _ABOUT = """# Which method and preset
 
-This page is made from `deepreg_engine/methods/which_method.py` by `python Testing/which_method_table.py`. `register FIXED MOVING`
-without a method, the preset
-*Automatic* (`auto`, the default of each method), and the module Register all choose from this table.
+You need not choose a method: the module Register, the preset *Automatic* (`auto`, the default of each method), and `register FIXED MOVING`
+on the command line choose the method and the preset for your images from the table below.
 
 1. Modality, contrast and body part of both images are recognised from DICOM tags if there are any, otherwise from intensities and anatomy.
 2. Two CT images, or two MR images, are aligned (affine) and compared at coarse resolution, to decide whether they show one person or
@@ -45,6 +44,8 @@ _FIGURES = """
 The most accurate choice stands first. For one person, a scan was deformed by a known deformation, and the figure is the
 mean error over the body in mm (lower is better). For two people, the figure is the mean Dice coefficient
 of labels (higher is better). No model was trained on these scans.
+
+This page is written by `python Testing/which_method_table.py` from `deepreg_engine/methods/which_method.py`.
 """
 
 
