@@ -126,6 +126,8 @@ def test_tasks_and_qualities(files, tmp_path):
 def test_outputs_limit_the_choice(files, tmp_path):
     assert possible_methods(make_request("auto", **files, uncertainty="u.nrrd")) == ["dense"]
     assert possible_methods(make_request("auto", **files, iterations="folder", kept_iterations=5)) == ["descent"]
+    with pytest.raises(ParameterError, match="no method for a rigid registration has all of"):
+        possible_methods(make_request("auto", **files, uncertainty="u.nrrd", task="rigid"))
     assert "linear" in possible_methods(make_request("auto", **files, transform="t.mat"))
     with pytest.raises(ParameterError, match="no method has all of fixed, moving, uncertainty, iterations"):
         possible_methods(make_request("auto", **files, uncertainty="u.nrrd", iterations="folder"))
@@ -194,6 +196,9 @@ def test_one_choice_suits_a_mouse_and_a_whole_body(size, tmp_path):
     [
         ("a.nrrd b.nrrd --transform t", "auto --fixed a.nrrd --moving b.nrrd --transform t"),
         ("--fixed a --moving b", "auto --fixed a --moving b"),
+        ("a.csv b.mrk.json --transform t", "auto --fixed-points a.csv --moving-points b.mrk.json --transform t"),
+        ("a.nrrd --transform t", "auto --fixed a.nrrd --transform t"),
+        ("a.nrrd --fixed b.nrrd", "auto a.nrrd --fixed b.nrrd"),
         ("auto a b --task rigid", "auto --fixed a --moving b --task rigid"),
         ("dense --fixed a", "dense --fixed a"),
         ("--help", "--help"),

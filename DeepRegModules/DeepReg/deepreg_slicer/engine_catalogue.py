@@ -699,7 +699,7 @@ TEXTS = (
     translate("DeepRegEngine", "no file in {folder} has the name of an image in {images}"),
     translate("DeepRegEngine", "no file is given"),
     translate("DeepRegEngine", "no fixed landmark lies in the displacement field"),
-    translate("DeepRegEngine", "no method has all of {names}"),
+    translate("DeepRegEngine", "no method {task}has all of {names}"),
     translate("DeepRegEngine", "no pair of {name} has a position in both lists"),
     translate("DeepRegEngine", "no point of {input} lies in the displacement field"),
     translate("DeepRegEngine", "no result is requested"),

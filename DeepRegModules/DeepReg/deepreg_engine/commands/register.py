@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import itertools
 import os
 import sys
 from functools import partial
@@ -16,7 +17,9 @@ from deepreg_engine.commands.progress import ProgressBar
 from deepreg_engine.commands.register_pages import PAGES
 from deepreg_engine.commands.tables import result_lines
 from deepreg_engine.errors import ParameterError
+from deepreg_engine.geometry.files import suffix
 from deepreg_engine.geometry.images import IMAGE_SUFFIXES
+from deepreg_engine.geometry.points import POINT_SUFFIXES
 from deepreg_engine.jobs.registration import run_registration
 from deepreg_engine.jobs.request import AUTOMATIC_METHOD, SUFFIXES, Request, alignments, make_request, option_names, suffixes
 from deepreg_engine.methods.base import Method
@@ -155,17 +158,20 @@ def chosen_parameters(method: Method, preset: str, settings: list[str], shortcut
 
 
 def with_method(arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the arguments of ``register`` with the method "auto" if none is named, and two images in front as those of their options."""
+    """Return the arguments of ``register`` with the method "auto" if none is named, and files in front as those of their options."""
     if arguments[:1] in (("-h",), ("--help",)) or (arguments and arguments[0] in (AUTOMATIC, *METHODS)):
         places = 1 if arguments[:1] == (AUTOMATIC,) else len(arguments)
     elif not arguments or arguments[0].startswith("-") or _is_file(arguments[0]):
         arguments, places = (AUTOMATIC, *arguments), 1
     else:
         return arguments
-    images = arguments[places : places + 2]
-    if len(images) == 2 and not any(image.startswith("-") for image in images):
-        return (*arguments[:places], "--fixed", images[0], "--moving", images[1], *arguments[places + 2 :])
-    return arguments
+    files = list(itertools.takewhile(lambda text: not text.startswith("-"), arguments[places : places + 2]))
+    kind = "-points" if files and all(suffix(file) in POINT_SUFFIXES for file in files) else ""
+    options = [f"--fixed{kind}", f"--moving{kind}"][: len(files)]
+    if set(options) & set(arguments):  # the file in front stands for something else
+        return arguments
+    pairs = itertools.chain.from_iterable(zip(options, files, strict=True))
+    return (*arguments[:places], *pairs, *arguments[places + len(files) :])
 
 
 def _is_file(text: str) -> bool:

@@ -21,7 +21,7 @@ from deepreg_engine.methods.common.presets import find_preset
 from deepreg_engine.methods.common.relation import pair_relation
 from deepreg_engine.methods.registry import METHODS, find_method
 from deepreg_engine.methods.slots import DENSE, DESCENT, LINEAR, POINTS, slot
-from deepreg_engine.methods.suggestion import AUTO, Relation, Suggestion, needs_relation, possible_choices, suggest
+from deepreg_engine.methods.suggestion import AUTO, Relation, Suggestion, has_task, needs_relation, possible_choices, suggest
 
 # Methods that may replace the suggested one if that does not have a requested output or option.
 _PREFERENCE = (DENSE, DESCENT, POINTS, LINEAR)
@@ -65,7 +65,7 @@ def resolved(request: Request, inputs: Inputs) -> Resolved:
 
 
 def possible_methods(request: Request) -> list[str]:
-    """Return the methods that have all inputs, outputs and options of a request, the most general one first.
+    """Return the methods that have the task and all inputs, outputs and options of a request, the most general one first.
 
     Raises:
         ParameterError: if there is none.
@@ -73,12 +73,14 @@ def possible_methods(request: Request) -> list[str]:
     found = [
         name
         for name in _PREFERENCE
-        if all(name in slot(each).methods for each in request.files)
+        if has_task(name, request.task or AUTO)
+        and all(name in slot(each).methods for each in request.files)
         and all(each in {own.name for own in METHODS[name].options.describe()} for each in request.option_changes)
     ]
     if not found:
         names = ", ".join([*request.files, *request.option_changes])
-        raise ParameterError(f"no method has all of {names}", "leave some of them out", "method")
+        task = f"for a {request.task} registration " if request.task else ""
+        raise ParameterError(f"no method {task}has all of {names}", "leave some of them out", "method")
     return found
 
 

@@ -147,9 +147,18 @@ def check_task(task: str, method: str = "") -> None:
     """Raise ParameterError if there is no such task, or a chosen method does not have it."""
     if task not in TASKS:
         raise ParameterError(f"there is no task {task!r}", f"there are {', '.join(TASKS)}", "task")
-    own = {"linear": LINEAR_KINDS, POINTS: (POINTS,)}.get(method, (DEFORMABLE,))
-    if method and task not in (AUTO, *own):
-        raise ParameterError(f"{METHODS[method].title} has no task {task}", f"leave it out, or use {', '.join(own)}", "task")
+    if method and not has_task(method, task):
+        own = ", ".join(_tasks(method))
+        raise ParameterError(f"{METHODS[method].title} has no task {task}", f"leave it out, or use {own}", "task")
+
+
+def has_task(method: str, task: str) -> bool:
+    """Return whether a method has a task."""
+    return task in (AUTO, *_tasks(method))
+
+
+def _tasks(method: str) -> tuple[str, ...]:
+    return {"linear": LINEAR_KINDS, POINTS: (POINTS,)}.get(method, (DEFORMABLE,))
 
 
 def _of_clouds() -> Suggestion:
