@@ -54,7 +54,7 @@ def run_cohort(request: CohortRun, progress: Progress = no_progress, log: Callab
         log: receives a line for each row that fails, and on what the cluster is.
 
     Returns:
-        Numbers of rows: "rows", "computed", "failed" (all rows of the plan that have failed), "kept".
+        Numbers of rows: "rows", "computed", "failed" (all rows of the plan that have failed), "kept" (ended before, not computed again).
 
     Raises:
         EngineError: if the run itself is not possible. Rows that have ended are kept.
@@ -77,7 +77,7 @@ def run_cohort(request: CohortRun, progress: Progress = no_progress, log: Callab
         progress(0.99, "writing the tables")
         entries = write_tables(folder, rows)
     ended = [entry["state"] for entry in entries if entry]
-    return {"rows": len(rows), "computed": len(pending), "failed": ended.count(FAILED), "kept": done}
+    return {"rows": len(rows), "computed": len(pending), "failed": ended.count(FAILED), "kept": done - len(failed)}
 
 
 def _pending(
