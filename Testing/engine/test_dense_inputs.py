@@ -134,7 +134,7 @@ def test_guides_are_used_after_the_alignment():
 
 
 def test_guides_need_their_partners():
-    with pytest.raises(InputError, match="3 fixed landmarks but 2 moving"):
+    with pytest.raises(InputError, match="numbers of landmarks differ: 3 fixed, 2 moving"):
         LandmarkPairs(np.zeros((3, 3)), np.zeros((2, 3)))
 
 
@@ -148,7 +148,7 @@ def test_without_search_and_refinement_the_result_is_the_alignment():
     points = voxel_points(pair.grid).reshape(-1, 3)[::997]
     expected = itk_map(aligned(pair).transform, points)
     assert np.abs(result.field.map_points(points) - expected).max() < 1e-3
-    assert result.deformation.maximum == 0.0
+    assert result.split.deformation.statistics().maximum < 1e-4
     assert result.uncertainty is None
     assert result.stages == []
     given = itk_transform(pair.truth, pair.grid)

@@ -112,8 +112,10 @@ def localisation(information: torch.Tensor) -> torch.Tensor:
 
 
 def _around(values: torch.Tensor) -> torch.Tensor:
-    """Return means (n, z, y, x) over the surroundings of each point."""
-    return F.avg_pool3d(values[None], _AROUND, 1, _AROUND // 2, count_include_pad=False)[0]
+    """Return means (n, z, y, x) over the surroundings of each point, as far as they lie within the grid."""
+    # Padded here: avg_pool3d refuses grids of fewer points than its window, such as a few slices.
+    sums, counts = (F.avg_pool3d(F.pad(each, [_AROUND // 2] * 6), _AROUND, 1) for each in (values[None], torch.ones_like(values[None, :1])))
+    return (sums / counts)[0]
 
 
 def _slope(values: torch.Tensor, axis: int) -> torch.Tensor:
