@@ -308,7 +308,7 @@ def test_a_paused_training_resumes_bit_for_bit(scans, tmp_path):
 
 
 def test_what_does_not_fit_is_refused(scans):
-    with pytest.raises(InputError, match="the model has 5 labels, the scans have 3"):
+    with pytest.raises(InputError, match="numbers of labels differ: 5 in the model, 3 in the scans"):
         train(SMALL, data(scans, labels=3), start=LabelNet(5, 4))
     empty = [type(one)(**{**vars(one), "labels": torch.zeros_like(one.labels)}) for one in scans]
     with pytest.raises(InputError, match="none of the labels"):

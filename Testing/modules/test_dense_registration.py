@@ -208,8 +208,9 @@ def test_all_results_with_masks_segments_landmarks_and_a_start(warm_app, hands, 
         both = 2 * np.count_nonzero(arrays[0] & arrays[1]) / (np.count_nonzero(arrays[0]) + np.count_nonzero(arrays[1]))
         assert both == pytest.approx(entry["after"]["dice"], abs=0.03), entry["name"]
     for other in found.values():
-        assert other.GetAttribute("DeepReg.Preset") == "abdomen-ct"
-        assert json.loads(other.GetAttribute("DeepReg.Parameters")) == widget.panel.values()
+        assert other.GetAttribute("DeepReg.Preset") == "follow-up-ct"
+        chosen = {"features": "ct-tissue", "length_scale": 1.0}  # by the automatic preset, for this phantom
+        assert json.loads(other.GetAttribute("DeepReg.Parameters")) == {**widget.panel.values(), **chosen}
         assert other.GetNodeReference("deepRegFixed") is pair[0]
         assert other.GetNodeReference("deepRegMoving") is pair[1]
 

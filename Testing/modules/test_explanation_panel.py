@@ -315,7 +315,7 @@ def test_a_descent_shows_features_and_its_way(warm_app, hands, widget, scene):
     assert part.ui.explainIterationSlider.visible
     part.ui.explainIterationSlider.value = 0
     warm_app.process_events()
-    assert part.ui.explainLabel.text.startswith("After 0 iterations")
+    assert part.ui.explainLabel.text.startswith("Iterations so far: 0")
     browser = result.nodes["browser"]
     assert browser.GetSelectedItemNumber() == 0
     assert layers()[1] == result.nodes["moved"].GetID()
