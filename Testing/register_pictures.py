@@ -40,7 +40,7 @@ class RegisterTutorial(Tutorial):
         self.camera.take(self.window, "register")
 
     def apply(self) -> None:
-        """The result, its verdict and the table of the structures."""
+        """The result, and its verdict."""
         ui, panel = self.register.ui, self.register.panel
         self.hands.click(ui.applyButton)
         self.host.wait_for(lambda: panel.run is None and not panel.showing, 300, "the end")
@@ -48,16 +48,12 @@ class RegisterTutorial(Tutorial):
         ui.bringCollapsibleButton.collapsed = True
         self.host.process_events(0.5)
         self.camera.take(self.window, "register_result")
-        self.hands.click(ui.structuresButton)
-        self.host.process_events(0.5)
-        self.camera.take(panel.structures.widget, "register_structures")
-        panel.structures.close()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images")
-    RegisterTutorial(Camera(parser.parse_args().output)).go()
+    RegisterTutorial(Camera(parser.parse_args().output, largest=100_000)).go()
 
 
 if __name__ == "__main__":

@@ -31,10 +31,11 @@ class Camera:
 
     Args:
         folder: where they go.
+        largest: size of a file that none may reach, bytes.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, largest: int = _LARGEST) -> None:
+        self._folder, self._largest = folder, largest
         folder.mkdir(parents=True, exist_ok=True)
 
     def take(self, shown: Any, name: str) -> None:
@@ -54,9 +55,9 @@ class Camera:
             RuntimeError: if it is too large with few colours too.
         """
         path = self._folder / f"{name}.png"
-        for colours in (256, 128, 64):
+        for colours in (256, 128, 64, 32):
             image.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
-            if path.stat().st_size < _LARGEST:
+            if path.stat().st_size < self._largest:
                 print(f"{path} {image.width} x {image.height}, {path.stat().st_size / 1000:.0f} kB")
                 return
         raise RuntimeError(f"{path} has {path.stat().st_size} bytes")

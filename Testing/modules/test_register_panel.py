@@ -126,6 +126,15 @@ def test_without_pytorch_a_banner_installs_it_here(slicer_app, warm_worker, pair
     assert widget.ui.applyButton.enabled
 
 
+def test_the_comparison_is_offered_with_the_results(warm_app, hands, widget):
+    """Without a result its widgets, all grey, would only push the rest down."""
+    assert not widget.ui.lookComboBox.visible
+    registered(warm_app, hands, widget)
+    assert widget.ui.lookComboBox.visible
+    widget.ui.resultsCollapsibleButton.collapsed = True
+    assert not widget.ui.lookComboBox.visible
+
+
 def test_a_rigid_result_is_a_linear_transform(warm_app, hands, widget):
     import numpy as np
     import vtk
