@@ -287,12 +287,13 @@ def test_kinds_of_images_for_which_the_bound_was_not_confirmed_are_noted(phantom
     ct = run_registration(make_request("dense", **made, parameters=settings))["expected_error"]
     assert ct["calibrated"] is False
     assert ct["reason"].endswith("of this kind (CT)")
-    monkeypatch.setattr(
-        "deepreg_engine.methods.common.expected_error.image_content", lambda _image: Content("mr", "t1", "head", (1.0,) * 3, (1.0,) * 3)
-    )
-    mr = run_registration(make_request("dense", **made, parameters=settings))["expected_error"]
-    assert (mr["calibrated"], mr["reason"]) == (True, "")
-    assert mr["bound_mm"] == ct["bound_mm"]
+    contrasts = iter(("t1", "t1", "t1", "t2"))
+    shown = lambda _image: Content("mr", next(contrasts), "head", (1.0,) * 3, (1.0,) * 3)  # noqa: E731
+    monkeypatch.setattr("deepreg_engine.methods.common.expected_error.image_content", shown)
+    one, two = (run_registration(make_request("dense", **made, parameters=settings))["expected_error"] for _ in range(2))
+    assert (one["calibrated"], one["reason"]) == (True, "")
+    assert two["reason"].endswith("of this kind (two contrasts)")
+    assert one["bound_mm"] == two["bound_mm"] == ct["bound_mm"]
 
 
 def test_descent_refuses_the_map():

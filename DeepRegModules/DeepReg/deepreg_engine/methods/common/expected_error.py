@@ -16,7 +16,7 @@ from deepreg_engine.methods.common.error_model import LEVEL, ErrorModel, Predict
 
 #: Reason for a run that was ended early: its error is known less well.
 ENDED_EARLY = "the expected error was not calibrated for a run that was ended early"
-_NOT_CONFIRMED = "the expected error has not been confirmed on independent pairs of this kind ({modality})"
+_NOT_CONFIRMED = "the expected error has not been confirmed on independent pairs of this kind ({kind})"
 # Bounds above this length, mm, are counted.
 _LARGE = 5.0
 
@@ -113,15 +113,22 @@ def add_expected_error(task: Task, result: Result, confirmed: tuple[str, ...] = 
     if expected is None:
         return
     if confirmed and not expected.reason:
-        shown = [image_content(image).modality for image in task.inputs.images]
-        other = next((modality for modality in shown if modality not in confirmed), "")
-        expected = replace(expected, reason=_NOT_CONFIRMED.format(modality=MODALITIES[other]) if other else "")
+        expected = replace(expected, reason=_not_confirmed(task, confirmed))
         result.expected_error = expected
     result.details["expected_error"] = expected.figures()
     if "expected_error" in task.outputs:
         result.products["expected_error"] = expected.image(result.displacements.grid)
         if expected.reason:
             result.notes.append(f"{expected.reason}: its map only shows where the error is larger or smaller")
+
+
+def _not_confirmed(task: Task, confirmed: tuple[str, ...]) -> str:
+    """Return why the bound is not confirmed for the images of a task: another modality, or two contrasts; "" if it is."""
+    shown = [image_content(image) for image in task.inputs.images]
+    for content in shown:
+        if content.modality not in confirmed:
+            return _NOT_CONFIRMED.format(kind=MODALITIES[content.modality])
+    return "" if shown[0].contrast == shown[1].contrast else _NOT_CONFIRMED.format(kind="two contrasts")
 
 
 def _figures(values: np.ndarray) -> dict[str, float]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deepreg_engine.methods.common.image_pair import ImagePair
 
 
-# Modalities for which the coverage of the expected error was measured (docs/benchmarks.md).
+# Modalities for whose pairs of one contrast the coverage of the expected error was measured (docs/benchmarks.md).
 _CONFIRMED = ("mr",)
 
 
