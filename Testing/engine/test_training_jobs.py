@@ -216,7 +216,7 @@ def test_the_command_line_estimates_a_training(patients, tmp_path, monkeypatch):
     settings = [word for name, value in TINY.items() for word in ("--set", f"{name}={value}")]
     text = succeed("train", "dense", patients, "--modality", "ct", *settings, "--set", "steps=40000", "--device", "cpu", "--estimate")
     memory = r"[0-9.]+ GB of memory \([0-9.]+ GB free\)"
-    found = re.fullmatch(rf"4 scans or pairs, 40000 steps of \S+ s: about (\d+):\d\d min on CPU, \d+ threads?, {memory}\n", text)
+    found = re.fullmatch(rf"scans or pairs: 4, 40000 steps of \S+ s: about (\d+):\d\d min on CPU, \d+ threads?, {memory}\n", text)
     assert found, text
     assert 0 < int(found[1]) < 6000, text
     assert list(tmp_path.iterdir()) == []

@@ -91,7 +91,8 @@ def drawLoadedGrids() -> None:
     """Show the grids that a loaded scene showed when it was saved."""
     for transform in slicer.util.getNodesByClass("vtkMRMLTransformNode"):
         if transform.GetAttribute(_GRID) and shownNode(transform) is None:
-            showGrid(transform, transform.GetNodeReference("deepRegFixed"), True)
+            fixed = transform.GetNodeReference("deepRegFixed")  # of Points it may be a list of points
+            showGrid(transform, fixed if fixed is not None and fixed.IsA("vtkMRMLVolumeNode") else None, True)
 
 
 def deformationOf(transform: Any, region: Any) -> Any:

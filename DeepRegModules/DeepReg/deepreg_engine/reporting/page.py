@@ -53,7 +53,7 @@ def page(content: dict[str, Any], found: Found, language: str = "en") -> str:
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{text(head)}</title><style>{STYLE}</style></head><body>{FILTER}<main>"
-        f"{_sheet(first, 49.0 if len(content['ratings']) < _FEW else 45.0)}{_sheet(second, _room(content))}{_all(content)}"
+        f"{_sheet(first, 45.0 if len(content['ratings']) < _FEW else 41.0)}{_sheet(second, _room(content))}{_all(content)}"
         f"</main><script>{SCRIPT}</script></body></html>\n"
     )
 
