@@ -93,7 +93,7 @@ def test_each_input_and_output_has_a_row_and_fields(app, method):
 
     widget = opened(app, PANELS[method])
     ui, node = widget.ui, widget.panel.node
-    titles = [label.text.rstrip(":") for kind in (qt.QLabel, qt.QCheckBox) for label in widget.parent.findChildren(kind)]
+    titles = [label.text.replace("&", "").rstrip(":") for kind in (qt.QLabel, qt.QCheckBox) for label in widget.parent.findChildren(kind)]
     for slot in (slot for slot in (*inputs(method), *outputs(method)) if slot.node):
         name, field = (f"{slot.node}Output",) * 2 if slot.is_output else (nameOf(slot), slot.node)
         selector = getattr(ui, f"{name}Selector")
