@@ -45,7 +45,7 @@ def test_pairs_are_checked(points):
     from deepreg_slicer.volumes import NodeError
 
     other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "other")
-    with pytest.raises(NodeError, match='4 points in "Fixed" but 0 in "Moving": each needs its partner') as caught:
+    with pytest.raises(NodeError, match='differ: 4 in "Fixed", 0 in "Moving": each needs its partner') as caught:
         checkPairs(("Fixed", points), ("Moving", other), "test_fixed_landmarks")
     assert caught.value.option == "test_fixed_landmarks"
     empty = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "empty")
