@@ -60,7 +60,7 @@ def test_cross_validation_gives_a_table_and_a_csv(app, hands, estimated, engine,
         ["mean of all pairs", "all", "0.3", "0.4", "0.5", "0.7"],
     ]
     assert "0.300 before, 0.400 aligned, 0.500 with MIND, 0.700 with the learned features" in ui.evaluationLabel.text
-    assert "2 pairs" in ui.evaluationLabel.text
+    assert "(pairs: 2)" in ui.evaluationLabel.text
     assert slicer.app.applicationLogic().GetSelectionNode().GetActiveTableID() == table.GetID()
     app.dialogs.answer(str(tmp_path / "result.csv"))
     hands.click(ui.csvButton)
