@@ -197,7 +197,10 @@ def test_a_full_disk(line, wrong_files, tmp_path):
         ),
         (f"{WARP} --points few.csv", ("--points: not allowed with argument --image",)),
         (f"{WARP} --interpolation cubci", ("no --interpolation 'cubci'", "did you mean cubic?")),
-        (f"{WARP} --labels --interpolation cubic", ("labels and cubic interpolation contradict each other", "nearest (--interpolation)")),
+        (
+            f"{WARP} --labels --interpolation cubic",
+            ("labels and cubic interpolation contradict each other", "use nearest", "(--interpolation)"),
+        ),
         (f"{POINTS} --labels", ("are for images", "leave them out for points (--labels)")),
         (f"{EVALUATE} --referense fixed.nii.gz", ("unknown '--referense'", "did you mean --reference?")),
         ("phantom abdomn --output new", ("no anatomy 'abdomn'", "did you mean abdomen?")),
