@@ -23,8 +23,10 @@ from deepreg_engine.jobs.request import check_request, make_request
 from deepreg_engine.methods.common.affine import align
 from deepreg_engine.methods.common.relation import likeness, pair_relation
 from deepreg_engine.methods.dense.presets import dense_preset
+from deepreg_engine.verdict.remarks import remark_checks
 
 QUICK = {"working_spacing": 9.0, "refinement_iterations": 1}
+SOMETHING = {"contrast": "", "body_part": "abdomen", "size_mm": [300.0] * 3, "spacing_mm": [5.0] * 3}
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,14 @@ def files(tmp_path_factory):
     for side in ("fixed", "moving"):
         sitk.WriteImage(getattr(pair, side), str(folder / f"{side}.nrrd"))
     return {side: folder / f"{side}.nrrd" for side in ("fixed", "moving")}
+
+
+def test_ultrasound_is_noted_and_its_result_is_to_be_checked(files):
+    contents = {"fixed": {**SOMETHING, "modality": "us"}, "moving": {**SOMETHING, "modality": "mr"}}
+    request = make_request("auto", **files, contents=contents)
+    inputs = read_inputs(request)
+    assert resolved(request, inputs).suggestion.row == "ultrasound"
+    assert [check.level for check in remark_checks(inputs.notes)] == ["check"]
 
 
 # --------------------------------------------------------------------------------------------------- what images share

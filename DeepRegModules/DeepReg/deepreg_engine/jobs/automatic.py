@@ -27,6 +27,13 @@ from deepreg_engine.methods.suggestion import AUTO, Relation, Suggestion, has_ta
 _PREFERENCE = (DENSE, DESCENT, POINTS, LINEAR)
 
 
+# docs/which_method.md has the figures.
+_ULTRASOUND = (
+    "ultrasound and the other image were registered automatically; in measurements the structures agreed less afterwards than with the "
+    "centres of the images aligned"
+)
+
+
 @dataclass(frozen=True)
 class Resolved:
     """A request whose method, preset and parameters are known.
@@ -58,6 +65,8 @@ def resolved(request: Request, inputs: Inputs) -> Resolved:
     suggestion = ask(given or (possible[0] if len(possible) == 1 else ""))
     if suggestion.method not in possible:
         suggestion = ask(possible[0])
+    if suggestion.row == "ultrasound":
+        inputs.notes.append(_ULTRASOUND)
     found = _with_choice(request, suggestion)
     check_request(found)
     own = alignment is not None and found.method.name != LINEAR and getattr(found.parameters, "initial", "") == _initial(request)

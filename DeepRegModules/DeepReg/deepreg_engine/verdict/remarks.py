@@ -92,6 +92,14 @@ REMARKS = (
         "give a mask of the organ, or use the Dense method",
     ),
     Remark(
+        "ultrasound",
+        "Kind of image",
+        "ultrasound and the other image were registered automatically",
+        "check",
+        "ultrasound is not registered reliably with other images",
+        "compare structures before and after, or register landmarks or surfaces with the Points method",
+    ),
+    Remark(
         "exchanged labels",
         "Structures",
         "label maps seem to be exchanged",
