@@ -11,27 +11,15 @@ import argparse
 from pathlib import Path
 
 import tutorial_pictures
-from tutorial_pictures import ROOT, Camera, Tutorial, beside
+from tutorial_pictures import ROOT, Camera, PhantomTutorial, beside
 
 tutorial_pictures._LARGEST = 200_000
 
 
-class PointsTutorial(Tutorial):
+class PointsTutorial(PhantomTutorial):
     """A user who goes through the page."""
 
-    def go(self) -> None:
-        self.sample()
-        self.choose()
-        self.apply()
-        self.window.close()
-        self.host.fresh()
-
-    def sample(self) -> None:
-        """The pair, as the module DeepReg Setup makes it."""
-        self.setup = self.panel("DeepReg")
-        from DeepRegLib.samples import makePhantom
-
-        self.nodes = makePhantom("thorax")
+    anatomy = "thorax"
 
     def choose(self) -> None:
         """Volumes, lungs as masks, and what judges the result."""

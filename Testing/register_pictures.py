@@ -10,25 +10,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from tutorial_pictures import ROOT, Camera, Tutorial
+from tutorial_pictures import ROOT, Camera, PhantomTutorial
 
 
-class RegisterTutorial(Tutorial):
+class RegisterTutorial(PhantomTutorial):
     """A user who goes through the page."""
 
-    def go(self) -> None:
-        self.sample()
-        self.choose()
-        self.apply()
-        self.window.close()
-        self.host.fresh()
-
-    def sample(self) -> None:
-        """The pair, as the module DeepReg Setup makes it."""
-        self.setup = self.panel("DeepReg")
-        from DeepRegLib.samples import makePhantom
-
-        self.nodes = makePhantom("abdomen")
+    anatomy = "abdomen"
 
     def choose(self) -> None:
         """The panel as it opens, with the organs that come along."""

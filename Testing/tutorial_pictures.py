@@ -274,6 +274,27 @@ class Tutorial:
         self.take_panel(self.dense, "masks", ui.initialTransformSelector)
 
 
+class PhantomTutorial(Tutorial):
+    """A user who registers a phantom that the module DeepReg Setup makes; derived classes add ``choose`` and ``apply``."""
+
+    #: Anatomy of the phantom.
+    anatomy = ""
+
+    def go(self) -> None:
+        self.sample()
+        self.choose()
+        self.apply()
+        self.window.close()
+        self.host.fresh()
+
+    def sample(self) -> None:
+        """Make the phantom."""
+        self.setup = self.panel("DeepReg")
+        from DeepRegLib.samples import makePhantom
+
+        self.nodes = makePhantom(self.anatomy)
+
+
 def diverging() -> None:
     """The application's colours from blue over white to red: the host has none of its colour files."""
     import slicer

@@ -60,7 +60,7 @@ def cases(half: str, data: Path) -> Iterator[tuple[str, str, Maker]]:
 
 
 def run_case(folder: Path, name: str, spoil: str, make: Maker) -> None:
-    """Register a pair into a folder, which then also holds what is true of it; nothing is done where that is there already."""
+    """Register a pair, and store result and true error in a folder. A folder that has them already is not changed."""
     if (folder / "truth.json").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -177,7 +177,7 @@ def known(anatomy="abdomen"):
 
 
 def test_most_true_errors_of_a_run_are_below_the_bound():
-    """The phantom is none of the calibration: its grids are steep and its voxels large."""
+    """The phantom was not used in the calibration; its grids are oblique and its voxels large."""
     pair, result, bound = known()
     errors = pair.distances(result.field.vectors)
     assert (errors < bound)[pair.body].mean() > 0.8

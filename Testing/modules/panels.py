@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +37,34 @@ def finish(app, widget, seconds: float = 60.0) -> None:
     app.wait_for(lambda: widget.panel.run is None, seconds, "the end of the run")
     app.wait_for(lambda: not widget.panel.showing, 10, "the views")
     app.process_events()
+
+
+@contextmanager
+def pieces_of_work(interval: int) -> Iterator[list[float]]:
+    """Yield a list that receives, while the block runs, the processor time of the window's thread between two events of a timer, s.
+
+    Processor time of the thread does not depend on other programs of the machine.
+
+    Args:
+        interval: of the timer, ms.
+    """
+    import qt
+
+    last, gaps = [time.thread_time()], []
+
+    def tick() -> None:
+        now = time.thread_time()
+        gaps.append(now - last[0])
+        last[0] = now
+
+    timer = qt.QTimer()
+    timer.setInterval(interval)
+    timer.connect("timeout()", tick)
+    timer.start()
+    try:
+        yield gaps
+    finally:
+        timer.stop()
 
 
 def applied(app, hands, widget, seconds: float = 60.0) -> str:

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from panels import applied, check_volume_and_transform, drawn, finish, landmark_error, load_points, nodes, quick, world_image
+from panels import (
+    applied,
+    check_volume_and_transform,
+    drawn,
+    finish,
+    landmark_error,
+    load_points,
+    nodes,
+    pieces_of_work,
+    quick,
+    world_image,
+)
 from vtk.util.numpy_support import vtk_to_numpy
 from world import FLIP, TURN, add_linear, matrix4, through
 
@@ -303,27 +313,15 @@ def test_the_window_never_waits(warm_app, hands, widget):
 
     The work is measured in processor time of the thread, which other programs on the machine do not change.
     """
-    import qt
     import slicer
 
     slicer.app.layoutManager().viewport().show()
     warm_app.process_events(0.2)
-    last, gaps = [time.thread_time()], []
-
-    def tick() -> None:
-        now = time.thread_time()
-        gaps.append(now - last[0])
-        last[0] = now
-
-    timer = qt.QTimer()
-    timer.setInterval(5)
-    timer.connect("timeout()", tick)
-    timer.start()
-    widget.panel.apply()
-    reports = []
-    widget.panel.run.progressed.connect(lambda fraction, stage, left: reports.append(len(gaps)))
-    warm_app.wait_for(lambda: widget.panel.run is None, 60)
-    timer.stop()
+    with pieces_of_work(5) as gaps:
+        widget.panel.apply()
+        reports = []
+        widget.panel.run.progressed.connect(lambda fraction, stage, left: reports.append(len(gaps)))
+        warm_app.wait_for(lambda: widget.panel.run is None, 60)
     slicer.app.layoutManager().viewport().hide()
     assert len(gaps) > 20
     assert len(set(reports)) > 5

@@ -359,7 +359,7 @@ def test_notes_on_how_the_pair_was_read_are_shown(warm_app, widget, scene):
 
 @pytest.mark.parametrize("width", [430, 350])
 def test_the_pictures_of_probabilities_fit_the_panel_and_no_text_lies_over_them(warm_app, widget, scene, width):
-    """They are drawn again for another width of the panel."""
+    """The pictures are drawn again when the width of the panel changes."""
     import qt
 
     inspect(warm_app, widget, dense(scene, np.zeros(3)))

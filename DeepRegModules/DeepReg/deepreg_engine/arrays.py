@@ -44,7 +44,7 @@ class _Memory:
 
 
 def array_of(tensor: Tensor) -> np.ndarray:
-    """Return an array with the values, the shape and the type of a tensor; it shares the memory and the strides of a tensor on the CPU.
+    """Return a tensor as an array of the same shape and type. The array of a tensor on the CPU shares its memory.
 
     Raises:
         TypeError: for a type that numpy does not have, such as bfloat16.
@@ -58,10 +58,9 @@ def array_of(tensor: Tensor) -> np.ndarray:
 
 
 def tensor_of(array: np.ndarray) -> Tensor:
-    """Return a tensor on the CPU with the values, the shape and the type of an array.
+    """Return an array as a tensor of the same shape and type on the CPU.
 
-    It shares the array's memory and has its strides, except if the array is read-only or runs backwards, which a tensor cannot: then it is
-    a copy.
+    The tensor shares the memory of the array. Tensors can neither be read-only nor have negative strides, so that such arrays are copied.
 
     Raises:
         TypeError: for a type that the engine's tensors do not have, such as complex, uint16 or another byte order.

@@ -40,7 +40,7 @@ class RunControl:
 
     @property
     def finishing(self) -> bool:
-        """Whether the run shall end with its result so far."""
+        """Whether the run was asked to end with its result so far."""
         return self._finish.is_set()
 
     def reached(self, stage: str, grid: ImageGrid, field_on: Callable[[ImageGrid], DisplacementField]) -> None:

@@ -93,7 +93,7 @@ class BringAlong(WorkerTask):
             raise NodeError(text, _("take it out of this transform"), "fixed")
 
     def leftOut(self, node: Any) -> Any:
-        """Return the result above a node without which it is read; None without one."""
+        """Return the transform of an earlier result above a node, which is ignored when the node is read; None if there is none."""
         return self._transform if isBelow(node, self._transform) else resultAbove(node)
 
     def export(self) -> Generator[float, None, dict[str, Any]]:

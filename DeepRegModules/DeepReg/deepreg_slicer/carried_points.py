@@ -43,7 +43,7 @@ class Carried:
 
 
 class Carrier:
-    """Maps points of the moving side to the fixed side, RAS mm.
+    """Maps points of the moving volume to the fixed volume by the inverse of a transform; positions are in RAS mm.
 
     Args:
         transform: node of a result.
@@ -130,7 +130,7 @@ def fillCopy(copy: Any, node: Any, carried: Carried) -> None:
 
 
 def _withNormals(mesh: Any) -> Any:
-    """Return a mesh whose normals fit its points; those of the former points are replaced."""
+    """Return a mesh with normals that are computed from its points and replace the former ones."""
     if not mesh.IsA("vtkPolyData") or mesh.GetPointData().GetNormals() is None:
         return mesh
     mesh.GetPointData().SetNormals(None)

@@ -74,7 +74,7 @@ def _block(shot: Snapshot) -> tuple[vtk.vtkImageData, np.ndarray]:
 
 
 def _middle(inside: np.ndarray, geometry: Geometry) -> Generator[float, None, np.ndarray]:
-    """Return the centre of the voxels of a mask (z, y, x), RAS mm; that of the grid without any."""
+    """Return the centre of the voxels of a mask (z, y, x), RAS mm; the centre of the grid if the mask is empty."""
     counts, total = np.zeros(3), 0
     for start in _slabs(inside.shape):
         part = inside[start]

@@ -94,7 +94,7 @@ class LookSection:
         return self._work is not None or self.surfaces.busy
 
     def offer(self, fixed: Any, registered: Any, moving: Any = None, transform: Any = None) -> None:
-        """Choose what the section can show, without showing it; None for nothing.
+        """Set what the section can show, without showing it; None if there is nothing.
 
         Args:
             fixed: volume.

@@ -57,7 +57,7 @@ class MapOverlay:
         return self._copy
 
     def offer(self, transform: Any) -> None:
-        """Offer the maps that were made in the run of a transform; None for none."""
+        """Offer the maps that were made in the run of a transform; None offers no map."""
         maps = mapsOf(transform) if transform is not None else {}
         if maps != self._maps:
             self.rest()

@@ -112,7 +112,7 @@ def summaryOf(report: dict[str, Any], seconds: float) -> str:
 
 
 def chosenOf(report: dict[str, Any]) -> list[str]:
-    """Return a line on the automatic choice of method and preset, in a list that is empty without one."""
+    """Return a list with a line on the automatic choice of method and preset; it is empty if nothing was chosen automatically."""
     chosen = report.get("suggestion")
     if not chosen:
         return []

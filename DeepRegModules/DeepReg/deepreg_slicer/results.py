@@ -49,7 +49,7 @@ def _unique(title: str, taken: set[str]) -> str:
 
 
 def nodesOf(transform: Any) -> list[Any]:
-    """Return all nodes that belong to a result, its transform first: those of its run, and what came along."""
+    """Return all nodes of a result: its transform first, then the other outputs of its run and the nodes that were brought along."""
     run, created = transform.GetAttribute(RUN), transform.GetAttribute(f"{PREFIX}Created")
     found = [transform]
     for kind in _KINDS:

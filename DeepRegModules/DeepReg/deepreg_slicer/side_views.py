@@ -20,7 +20,7 @@ from deepreg_slicer.view_state import ViewState
 _LAYOUT, _GROUP = 8192, 18
 _LEFT, _RIGHT = ("Red", "Green"), ("DeepRegRightAxial", "DeepRegRightCoronal")
 _ORIENTATIONS = ("Axial", "Coronal")
-# Window and level of CT, HU: of the chest, and of all else.
+# Window and level of CT, HU: for the chest, and for all other parts of the body.
 _CHEST, _SOFT = (1500.0, -500.0), (400.0, 40.0)
 
 #: What a column shows: background, foreground or None, and the opacity of the foreground.

@@ -44,7 +44,7 @@ def setPlace(sliceNode: Any, place: np.ndarray) -> None:
 
 
 class Settling:
-    """Arranges views until they stay as they are arranged.
+    """Sets the views repeatedly until the layout does not change them any more.
 
     A layout gives its views their sizes in later turns of the event loop, changes the zoom with the size, and moves new views to
     offset 0.

@@ -22,7 +22,7 @@ def composites() -> list[Any]:
 
 
 def redraw() -> None:
-    """Let the slice views draw transforms: they take those of a loaded scene into account only when a view changes."""
+    """Make the slice views draw the transforms of a loaded scene, which they otherwise do only when a view changes."""
     for widget in sliceWidgets().values():
         widget.mrmlSliceNode().Modified()
 

@@ -42,7 +42,7 @@ def temporaryCopy(volume: Any, image: Any = None) -> tuple[Any, Any]:
 
 
 def removeNodes(nodes: list[Any]) -> None:
-    """Remove nodes from the scene, the last one first; those that are gone already are passed over. The list is empty afterwards."""
+    """Remove the nodes of a list from the scene, the last one first, and empty the list. Nodes that were removed already are skipped."""
     while nodes:
         node = nodes.pop()
         if node is not None and node.GetScene() is slicer.mrmlScene:

@@ -43,7 +43,7 @@ class _Picture(qt.QObject):
         label.installEventFilter(self)
 
     def show(self, draw: Callable[[Any], Any] | None) -> None:
-        """Show what a function draws for the label, as a pixmap; None shows nothing."""
+        """Show a picture in the label. ``draw`` receives the label and returns a pixmap; None removes the picture."""
         self._draw = draw
         self._label.setMinimumHeight(0)
         if draw is None:

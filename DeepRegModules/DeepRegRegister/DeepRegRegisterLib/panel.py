@@ -215,7 +215,7 @@ class RegisterPanel:
             self.concerns.update(None, None)
 
     def _followResult(self) -> None:
-        """Show the latest result that is left, or the volumes, when the shown one was removed elsewhere."""
+        """When the shown result was removed in another module, show the latest remaining one, or the volumes if there is none."""
         if self.run is None and self._outcome is not None and not inScene(self._outcome):
             left = results.results()
             self.node.result = left[-1] if left else None

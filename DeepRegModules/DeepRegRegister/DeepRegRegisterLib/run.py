@@ -117,7 +117,7 @@ class RegisterRun(NamedRun, Registration):
 
 
 def makeRun(request: Request, plan: Plan, client: Any = None) -> Registration:
-    """Return a run, not yet started; one with points is that of the module for points."""
+    """Return a run that has not been started. Points are registered by the run of the module for points."""
     if not _hasPoints(request.inputs):
         return RegisterRun(request, plan, client)
     from DeepRegPointsLib.registration import PointsRegistration

@@ -198,7 +198,7 @@ def absolute(path: str, folder: Path) -> str:
 
 
 def name_of(files: Mapping[str, str]) -> str:
-    """Return the name of a row without one: those of its moving and its fixed file."""
+    """Return the default name of a row, "MOVING to FIXED", from the names of its files."""
     sides = [next((files[name] for name in (side, f"{side}_points") if name in files), "") for side in ("moving", "fixed")]
     return " to ".join(stem(Path(path)) for path in sides if path)
 

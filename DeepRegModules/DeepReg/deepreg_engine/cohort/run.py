@@ -160,7 +160,8 @@ def _compute(request: CohortRun, folder: CohortFolder, pending: list[tuple[Row, 
                 suspects.append((row, own))
             else:
                 record(entry)
-        # Rows that waited in a worker that ended are suspected with the one that ended it. Alone, only that one fails again.
+        # When a worker process ends, Dask also reports the rows that were waiting in it. Each of them is computed again, alone, so
+        # that only the row that ends its worker fails.
         for row, own in suspects:
             for *_, entry in _ended(client, {submit(row, own): (row, own)}):
                 record(_stored(folder, row, own) or entry if entry.get("died") else entry)

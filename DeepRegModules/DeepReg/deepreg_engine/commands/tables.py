@@ -75,7 +75,7 @@ def measured_lines(report: dict[str, Any]) -> list[str]:
 
 
 def structure_lines(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the contour table as lines of text; none without structures."""
+    """Return the contour table as lines of text; the list is empty if there are no structures."""
     if not rows:
         return []
     cells = [["structure", "before, ml", "after", "change", "shift, mm", "Jacobian", "5 to 95 %", ""]]

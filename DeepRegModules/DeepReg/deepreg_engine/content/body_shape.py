@@ -10,7 +10,8 @@ import SimpleITK as sitk
 
 from deepreg_engine.content.sample import Sample
 
-# A voxel is tissue if its value lies above the background by this share of the contrast; in CT, lung lies below the second share.
+# A voxel is tissue if its value exceeds that of the background by the first share of the contrast; in CT by the second share, so that lung
+# is not tissue.
 _TISSUE, _TISSUE_CT = 0.12, 0.4
 # Air and lung lie below it, tissue above, HU.
 AIR_LIMIT = -400.0

@@ -16,11 +16,12 @@ from deepreg_engine.geometry.label_like import label_values
 _ALONG = 64
 # Largest number of voxels along an axis of the part that is searched for labels: neighbours must stay neighbours there.
 _PART, _SLABS = 192, 24
-# A field of view shorter than this along every axis, mm, is a crop of an organ: less than a child's brain.
+# An image that is shorter than this along every axis, mm, is taken for a crop of an organ, because a child's brain is larger.
 _CROP_MM = 118.0
 # More voxels than this share below the range of an image are its background, unless most have one value.
 _PADDING_SHARE, _NOISE = 0.02, 0.15
-# Values below the first share of the contrast are the background, if they are at least the second share of the image.
+# Voxels whose values lie below the first share of the contrast are background. An image in which they make up less than the second share
+# has no background.
 _DARK, _LEAST_DARK = 0.15, 0.05
 
 
@@ -68,14 +69,14 @@ class Sample:
 
     @functools.cached_property
     def range(self) -> IntensityRange:
-        """The range of the values without padding and outliers."""
+        """The range of the intensities, in which padding and outliers are left out."""
         return IntensityRange.of(sitk.GetImageFromArray(self.values))
 
     @functools.cached_property
     def clamped(self) -> np.ndarray:
-        """The values (z, y, x), clamped to :attr:`range`: padding became background.
+        """The intensities (z, y, x), clamped to :attr:`range`, so that padding gets the value of the background.
 
-        What lies below is padding if it has few values, as padding has apart from its borders; else it is kept.
+        Intensities below the range are padding if there are only a few different ones; otherwise they are not changed.
         """
         below = self.values[self.values < self.range.low]
         kept = False

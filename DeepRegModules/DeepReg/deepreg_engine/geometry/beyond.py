@@ -100,7 +100,7 @@ def affine_transform(matrix: np.ndarray) -> sitk.AffineTransform:
 
 
 def usable(matrix: Any) -> np.ndarray | None:
-    """Return a homogeneous matrix as an array (4, 4) of an invertible linear map; None for anything else, such as None."""
+    """Return a value as an array (4, 4) if it is the homogeneous matrix of an invertible linear map, otherwise None."""
     try:
         found = np.array(matrix, dtype=np.float64)
     except (TypeError, ValueError):

@@ -11,7 +11,7 @@ _OTHER_UNIT = 5.0
 
 
 def unit_factor(fixed: ImageGrid, moving: ImageGrid) -> float:
-    """Return how many times the fixed image is as large as the moving one, if every axis differs as much as units do; else 1.
+    """Return the ratio of the sizes of both images if all axes differ by a factor between two units of length; otherwise 1.
 
     The smallest factor of all axes counts, so that a thin slab of a large image gives 1.
     """

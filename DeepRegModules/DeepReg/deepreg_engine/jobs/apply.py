@@ -268,7 +268,7 @@ class _Application:
     # ------------------------------------------------------------- structures
 
     def _structures(self) -> list[dict[str, Any]]:
-        """Return the contour table of all segmentations; that of several has the number of the segmentation in each row."""
+        """Return the contour table of all segmentations; if there are several, each row has the number of its segmentation."""
         request = self._request
         names = read_label_names(request.label_names) if isinstance(request.label_names, str) else request.label_names
         given = {int(number): str(name) for number, name in names.items()} if names else None

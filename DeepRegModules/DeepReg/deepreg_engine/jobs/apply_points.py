@@ -75,7 +75,7 @@ class MeasuredMap:
         return inverted.points
 
     def errors(self) -> dict[str, float]:
-        """Return the largest and the mean error of the inversion, mm; nothing for points of the fixed side."""
+        """Return the largest and the mean error of the inversion, mm. Points of the fixed side need no inversion, and have no errors."""
         if not self._errors:
             return {}
         errors = np.concatenate(self._errors)

@@ -20,7 +20,9 @@ from deepreg_engine.progress import Progress
 if TYPE_CHECKING:
     from deepreg_engine.methods.common.affine import Alignment
 
-_UNCHOSEN = "the method is chosen after the images have been read"
+# Only the declarations and the check are used before another method takes the place of this one. Calling anything else is an error of the
+# program.
+_UNCHOSEN = "the method has not been chosen yet"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ AGREEMENT = {"information": 4.3, "mismatch": -4.7, "best": 6.3, "": -2.2}
 AGREES = Limits(0.5, 0.2, higher=True)
 #: The same of a linear result: without a deformation, images of two people agree less.
 AGREES_LINEAR = Limits(0.1, 0.04, higher=True)
-# Agreement under the alignment below which the result is to be checked, unless the result itself agrees at least as much as the second.
+# The result has to be checked if the images agree less than the first value after the alignment, unless they agree at least as much as the
+# second value after the registration.
 _ALIGNED, _EXCELLENT = 0.08, 0.95
 # Median standard deviation of the displacement in the last search, in its steps.
 UNCERTAIN = Limits(2.2, 3.2)

@@ -76,9 +76,10 @@ def mismatch(fixed: np.ndarray, moving: np.ndarray, mask: np.ndarray) -> float:
 
 
 def best_here(fixed: np.ndarray, moving: np.ndarray, mask: np.ndarray) -> float:
-    """Return the share of a mask in whose boxes descriptors (C, z, y, x) differ less than with the moving ones two voxels away.
+    """Return the share of a mask in which the images match better at their present position than when one of them is shifted.
 
-    These are shifted along each axis, either way. NaN with few voxels.
+    The mean difference of the descriptors (C, z, y, x) is compared box by box with that after shifts of the moving ones by two voxels, in
+    both directions of each axis. NaN with few voxels.
     """
     if np.count_nonzero(mask) < FEWEST:
         return float("nan")

@@ -236,8 +236,8 @@ class LinearSearch:
         smaller, larger = sorted(float(np.prod(grid.extent)) for grid in self._grids)
         if overlap(fixed, moving, np.zeros(3)) * smaller / larger >= _SAME_REGION:
             return self._best(candidates, 1)
-        # Along each axis of the fixed image, from aligned centres to the least overlap on either side. The other two
-        # coordinates align the centres of mass, because the body is rarely centred in the field of view.
+        # The starts lie along each axis of the fixed image, from aligned centres to the least overlap in both directions. The
+        # other two coordinates align the centres of mass, because the body is rarely centred in the field of view.
         for axis in range(3):
             along = fixed.axes[:, axis]
             across = by_mass - along * (along @ by_mass) + along * (along @ by_centre)
@@ -315,7 +315,10 @@ class LinearSearch:
 
 
 def _finest(fixed: sitk.Image, moving: sitk.Image, finer_than: float, voxels: float) -> tuple[sitk.Image, sitk.Image] | None:
-    """Return both images on voxels of a size, mm, at which the fixed one has a number of voxels; None if that is not finer than a size."""
+    """Return both images, resampled so that the fixed one has about ``voxels`` voxels.
+
+    None if these voxels would not be smaller than ``finer_than``, mm, or ``voxels`` is 0.
+    """
     if not voxels:
         return None
     spacing = max(float(np.prod(ImageGrid.of(fixed).extent) / voxels) ** (1 / 3), min(fixed.GetSpacing()))

@@ -110,7 +110,7 @@ class Registration(Generic[P]):
         return alignment
 
     def _reached(self, stage: str, field: torch.Tensor, grid: ImageGrid, alignment: Alignment) -> None:
-        """Note that a stage is over, and show the field that it has reached, voxels of ``grid``."""
+        """Record the end of a stage, and pass on the field so far, in voxels of ``grid``."""
         self._done_last = stage
         self._control.reached(stage, self._output_grid, lambda coarse: self._on_grid(self._deformation(field), grid, alignment, coarse))
 

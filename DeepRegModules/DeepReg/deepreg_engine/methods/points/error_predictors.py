@@ -101,6 +101,6 @@ def expected_error(
 
 
 def map_grid(grid: ImageGrid, scale: float) -> ImageGrid:
-    """Return the coarser grid on which the expected error is computed; that of the field if this is coarser."""
+    """Return the coarse grid on which the expected error is computed; the grid of the field if that is coarser still."""
     step = max(scale * _STEP, (float(np.prod(grid.extent)) / _VOXELS) ** (1 / 3))
     return grid.resampled(np.maximum(step, grid.spacing))

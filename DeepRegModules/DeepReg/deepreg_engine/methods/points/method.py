@@ -51,7 +51,7 @@ class Points(Method):
         return estimate_memory(fixed, moving, parameters)
 
     def align(self, inputs: Inputs, parameters: PointsParameters) -> Alignment:
-        raise NotImplementedError  # the points are aligned by their own registration
+        raise NotImplementedError("the Points method aligns the points as a part of the registration")
 
     def prepare(self, task: Task) -> None:
         pass

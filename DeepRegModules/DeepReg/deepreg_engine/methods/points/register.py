@@ -110,7 +110,7 @@ class _Outside:
     Args:
         progress: receives the share done, and the stage.
         reached: receives a stage that is over, and the map that it has reached.
-        finishing: returns whether the run shall end with its result so far.
+        finishing: returns whether the run was asked to end with its result so far.
     """
 
     progress: Progress
@@ -183,7 +183,7 @@ class _Registration:
         )
 
     def _reached(self, stage: str, found: SmoothMap) -> None:
-        """Note that a stage is over, and show the map that it has reached."""
+        """Record the end of a stage, and pass on the map so far."""
         self._done_last = stage
         self._outside.reached(stage, found)
 
